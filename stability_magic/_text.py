@@ -1,0 +1,30 @@
+"""Text that comes from outside, made safe to show."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["clean_text", "masked_email"]
+
+# Marks that reorder the text after them, in a terminal as in a page.
+_REORDERING = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def clean_text(value: str) -> str:
+    """Text that is safe to print: control characters and reordering marks become U+FFFD."""
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if each in _REORDERING or unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")
+        else each
+        for each in value
+    )
+
+
+def masked_email(address: str) -> str:
+    """An address of which only the first letter and the domain are readable."""
+    _, at, domain = address.rpartition("@")
+    return f"{address[:1]}***{at}{domain}" if at else "***"
