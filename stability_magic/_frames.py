@@ -1,0 +1,264 @@
+"""The one place that defines the columns and dtypes of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ._text import clean_text, masked_email
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._readings import Account
+
+__all__ = [
+    "COLUMNS",
+    "Balances",
+    "Rows",
+    "balances",
+    "changes",
+    "organizations_frame",
+    "readings_frame",
+    "text",
+    "usage_frame",
+]
+
+# What this pandas makes of text: ``str`` from version 3 on, ``object`` before.
+TEXT = pd.Index(["text"]).dtype
+
+COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "organizations": {
+        "organization": TEXT,
+        "name": TEXT,
+        "role": TEXT,
+        "is_default": np.dtype(bool),
+        "user": TEXT,
+        "email": TEXT,
+    },
+    "readings": {
+        "organization": TEXT,
+        "name": TEXT,
+        "credits": np.dtype("float64"),
+        "spent": np.dtype("float64"),
+        "topped_up": np.dtype("float64"),
+        "source": TEXT,
+        "label": TEXT,
+    },
+    "usage": {
+        "organization": TEXT,
+        "name": TEXT,
+        "spent": np.dtype("float64"),
+        "topped_up": np.dtype("float64"),
+        "at_least": np.dtype(bool),
+        "credits": np.dtype("float64"),
+        "readings": np.dtype("int64"),
+        "observed": np.dtype("float64"),
+        "usd": np.dtype("float64"),
+    },
+}
+
+# Balances are doubles with long binary fractions; below this a change is their rounding.
+SMALLEST_CHANGE = 1e-6
+
+
+class Rows(NamedTuple):
+    """Readings as a log hands them over, in any order.
+
+    Attributes:
+        times: int64, microseconds since 1970 UTC.
+        credits: float64.
+        codes: int64, positions in ``organizations``.
+        organizations: The ids, each once.
+        sources: Text, one each row.
+        labels: Text or None, one each row.
+    """
+
+    times: NDArray[np.int64]
+    credits: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    organizations: Sequence[str]
+    sources: Any
+    labels: Any
+
+
+class Balances(NamedTuple):
+    """A readings frame taken apart: by organization, oldest first within each."""
+
+    times: NDArray[np.int64]
+    credits: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    organizations: list[str]
+    names: list[str]
+    zone: tzinfo
+
+
+def text(values: Any) -> pd.Series[Any]:
+    """A column of text; None stays a missing value."""
+    return pd.Series(values, dtype=TEXT)
+
+
+def utc_index(times: NDArray[np.int64], zone: tzinfo, name: str) -> pd.DatetimeIndex:
+    """Microseconds since 1970 UTC as an index in ``zone``."""
+    return pd.DatetimeIndex(times.view("datetime64[us]"), tz="UTC", name=name).tz_convert(zone)
+
+
+def changes(
+    codes: NDArray[np.int64], credits: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Spent and topped up since the same organization's row before.
+
+    A balance shows the net change alone: where it rose, what was spent meanwhile is hidden,
+    and where it fell, a top-up may be.
+
+    Args:
+        codes: One number for each organization.
+        credits: Balances, oldest first within each organization.
+
+    Returns:
+        Two arrays in the order of the rows, in credits, not negative, NaN in the first row
+        of an organization; at most one of the two is above zero.
+    """
+    order = np.argsort(codes, kind="stable")
+    ordered = credits[order]
+    delta = np.full(len(credits), np.nan)
+    delta[1:] = np.diff(ordered)
+    grouped = codes[order]
+    delta[1:][grouped[1:] != grouped[:-1]] = np.nan
+    delta[np.abs(delta) < SMALLEST_CHANGE] = 0.0
+    spent = np.empty_like(delta)
+    topped_up = np.empty_like(delta)
+    # Adding 0.0 turns the negative zero of an unchanged balance into an ordinary one.
+    spent[order] = np.maximum(-delta, 0.0) + 0.0
+    topped_up[order] = np.maximum(delta, 0.0) + 0.0
+    return spent, topped_up
+
+
+def _time_order(times: NDArray[np.int64], credits: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """The order by time; None where it is there already.
+
+    Of two readings at the same microsecond the higher comes first: spending explains it, and
+    no top-up has to be made up. So the order does not depend on how the rows came in.
+    """
+    if np.all(times[1:] > times[:-1]):
+        return None
+    return np.lexsort((-credits, times))
+
+
+def readings_frame(rows: Rows, names: Mapping[str, str], zone: tzinfo) -> pd.DataFrame:
+    """The readings frame, oldest first.
+
+    Args:
+        rows: The readings, in any order.
+        names: Names by organization id; an organization without one goes by its id.
+        zone: The time zone of the index.
+    """
+    times, credits, codes = rows.times, rows.credits, rows.codes
+    sources, labels = text(rows.sources), text(rows.labels)
+    order = _time_order(times, credits)
+    if order is not None:
+        times, credits, codes = times[order], credits[order], codes[order]
+        sources, labels = sources.iloc[order], labels.iloc[order]
+    spent, topped_up = changes(codes, credits)
+    ids = [clean_text(each) for each in rows.organizations]
+    shown = [clean_text(names.get(each, each)) for each in rows.organizations]
+    return pd.DataFrame(
+        {
+            "organization": text(ids).array.take(codes),
+            "name": text(shown).array.take(codes),
+            "credits": credits,
+            "spent": spent,
+            "topped_up": topped_up,
+            "source": sources.array,
+            "label": labels.array,
+        },
+        index=utc_index(times, zone, "read_at"),
+        copy=False,
+    )
+
+
+def organizations_frame(account: Account, *, show_email: bool) -> pd.DataFrame:
+    """The organizations frame: one row each, in the order of the service."""
+    email = clean_text(account.email)
+    shown = email if show_email else masked_email(email)
+    rows = [
+        (each.id, each.name, each.role, each.is_default, account.id, shown)
+        for each in account.organizations
+    ]
+    columns = COLUMNS["organizations"]
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
+
+
+def usage_frame(
+    columns: Mapping[str, Any], periods: NDArray[np.int64], zone: tzinfo
+) -> pd.DataFrame:
+    """The usage frame from its columns, in the documented order and dtypes."""
+    dtypes = COLUMNS["usage"]
+    frame = pd.DataFrame(
+        {name: columns[name] for name in dtypes}, index=utc_index(periods, zone, "period")
+    )
+    return frame.astype(dict(dtypes))
+
+
+def balances(readings: pd.DataFrame) -> Balances:
+    """Takes a readings frame apart; the frame is not changed.
+
+    Args:
+        readings: Any frame with a zone-aware DatetimeIndex and the columns ``organization``
+            and ``credits``; ``name`` is used where it is there. In any order.
+
+    Raises:
+        ValueError: A column is missing, the times have no zone, or credits are no numbers.
+    """
+    _require(readings, ("organization", "credits"))
+    index = readings.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        raise ValueError(
+            "the readings need a time index with a time zone; use"
+            " frame.set_index('read_at').tz_localize('UTC')"
+        )
+    credits = _numbers(readings["credits"])
+    codes, organizations = pd.factorize(readings["organization"], sort=True)
+    if index.hasnans or (codes < 0).any():
+        raise ValueError("a reading has no time or no organization; drop it with dropna()")
+    times = index.as_unit("us").asi8
+    if len(organizations) == 1 and np.all(times[1:] > times[:-1]):
+        order = np.arange(len(times))
+    else:
+        order = np.lexsort((-credits, times, codes))
+        times, credits, codes = times[order], credits[order], codes[order]
+    ids = [str(each) for each in organizations]
+    latest = order[np.searchsorted(codes, np.arange(len(ids)), side="right") - 1]
+    return Balances(times, credits, codes, ids, _names(readings, ids, latest), index.tz)
+
+
+def _require(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    missing = [each for each in columns if each not in frame.columns]
+    if missing:
+        raise ValueError(f"the readings have no column {missing[0]!r}")
+
+
+def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise ValueError("the column 'credits' does not hold numbers; use astype(float)")
+    credits = column.to_numpy(dtype="float64", na_value=np.nan)
+    if not np.isfinite(credits).all():
+        raise ValueError("the column 'credits' holds NaN or infinity; drop these readings first")
+    return credits
+
+
+def _names(
+    readings: pd.DataFrame, organizations: list[str], latest: NDArray[np.int64]
+) -> list[str]:
+    """The names in each organization's latest row; its id where the frame tells none."""
+    if "name" not in readings.columns:
+        return organizations
+    names = readings["name"].iloc[latest]
+    return [
+        str(name) if pd.notna(name) else each
+        for each, name in zip(organizations, names, strict=True)
+    ]

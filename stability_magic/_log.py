@@ -1,0 +1,344 @@
+"""The log of readings: an SQLite file that many processes append to at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ._frames import Rows, readings_frame, text
+from ._log_file import reading, writing
+from ._log_rows import Columns, Span, fetch
+from ._readings import Account, Balance, microseconds
+from ._settings import StabilityMagic
+from ._text import clean_text
+
+__all__ = ["BalanceLog", "Entry", "entry", "unlogged_frame"]
+
+_FIRST = -(2**63)
+_LAST = 2**63 - 1
+
+# From one organization to the next by the primary key, without looking at every reading.
+_LOGGED = """
+    WITH RECURSIVE logged (organization) AS (
+        SELECT min(organization) FROM readings
+        UNION ALL
+        SELECT (SELECT min(organization) FROM readings
+                WHERE organization > logged.organization)
+        FROM logged WHERE logged.organization IS NOT NULL
+    )
+    SELECT organization FROM logged WHERE organization IS NOT NULL
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A reading as the log keeps it.
+
+    The id is made once: an entry that is written again, or merged from another file, is
+    recognised. ``read_at`` counts microseconds since 1970 UTC.
+    """
+
+    organization: str
+    read_at: int
+    credits: float
+    api_url: str
+    source: str
+    label: str | None
+    id: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(16))
+
+
+def entry(balance: Balance, *, source: str = "library", label: str | None = None) -> Entry:
+    """The entry of a balance; an unknown organization goes by its key's fingerprint.
+
+    Raises:
+        ValueError: The credits are no finite number.
+    """
+    credits = balance.credits
+    if isinstance(credits, bool) or not math.isfinite(credits):
+        raise ValueError(f"credits are {credits!r}, which is no balance; nothing was logged")
+    return Entry(
+        organization=clean_text(balance.organization or f"key:{balance.key_fingerprint}"),
+        read_at=microseconds(balance.read_at),
+        credits=float(credits),
+        api_url=balance.api_url,
+        source=clean_text(source),
+        label=clean_text(label) if label else None,
+    )
+
+
+class BalanceLog:
+    """A log of balance readings in an SQLite file.
+
+    The file is opened, used and closed by each call, so any number of processes can share it.
+    It is made, readable for its owner alone, by the first append; reading makes nothing.
+
+    Args:
+        path: The file.
+        timezone: The zone of the times in frames; None is that of the settings.
+
+    Example::
+
+        log = BalanceLog("credits.db")
+        log.append(client.balance())
+        log.readings(since=datetime(2026, 11, 1, tzinfo=timezone.utc))
+    """
+
+    def __init__(self, path: str | Path, *, timezone: tzinfo | None = None) -> None:
+        self.path = Path(path).expanduser()
+        self._timezone = timezone
+
+    def __repr__(self) -> str:
+        return f"BalanceLog({str(self.path)!r})"
+
+    # -- writing --
+
+    def append(
+        self, balance: Balance, *, source: str = "library", label: str | None = None
+    ) -> None:
+        """Appends a reading; when this returns, it is on the disk.
+
+        Args:
+            balance: The reading.
+            source: What took it.
+            label: A word to find it by.
+
+        Raises:
+            ValueError: The credits are no finite number.
+            LogError: The file could not be written; it is left as it was.
+        """
+        self.write([entry(balance, source=source, label=label)])
+
+    def write(
+        self,
+        entries: Iterable[Entry],
+        *,
+        account: Account | None = None,
+        key_fingerprint: str = "",
+    ) -> None:
+        """Writes entries, those that are there already once only, in one transaction.
+
+        Args:
+            entries: What to write.
+            account: Also remember the names of its organizations, and under
+                ``key_fingerprint`` which one is the key's default.
+
+        Raises:
+            LogError: The file could not be written; nothing of this was.
+        """
+        entries = list(entries)
+        with writing(self.path) as connection:
+            if account is not None:
+                _remember(connection, account, key_fingerprint)
+            connection.executemany(
+                "INSERT INTO apis (url) SELECT ?1"
+                " WHERE NOT EXISTS (SELECT 1 FROM apis WHERE url = ?1)",
+                {(each.api_url,) for each in entries},
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO readings"
+                " SELECT :organization, :read_at, :id, :credits, apis.id, :source, :label"
+                " FROM apis WHERE url = :api_url",
+                [dataclasses.asdict(each) for each in entries],
+            )
+
+    # -- reading --
+
+    def readings(
+        self,
+        organizations: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """The readings of a time window, oldest first.
+
+        Args:
+            organizations: Ids; None is all of them.
+            since: The window's start, with a time zone.
+            until: Its end, which is not part of it.
+
+        Returns:
+            The readings frame, by ``read_at``: ``organization``, ``name``, ``credits``,
+            ``spent`` and ``topped_up`` (credits, the change since the same organization's
+            reading before, also when that lies before the window; NaN for the first ever),
+            ``source``, ``label``. Empty where there is no file.
+
+        Raises:
+            LogError: The file could not be read.
+        """
+        frame = self.covering(organizations, since, until)
+        begin = 0 if since is None else frame.index.searchsorted(pd.Timestamp(since))
+        end = len(frame) if until is None else frame.index.searchsorted(pd.Timestamp(until))
+        return frame.iloc[begin:end]
+
+    def covering(
+        self,
+        organizations: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        unlogged: Sequence[Entry] = (),
+    ) -> pd.DataFrame:
+        """As :meth:`readings`, with each organization's reading before and after the window.
+
+        With them, what was spent across the window's edges can be told.
+
+        Args:
+            unlogged: Entries to show as well, which the file does not hold.
+        """
+        if isinstance(organizations, str):
+            organizations = (organizations,)
+        chosen = None if organizations is None else frozenset(organizations)
+        known, parts = _NOTHING, []
+        with reading(self.path) as connection:
+            if connection is not None:
+                known = _known(connection)
+                if chosen is not None:
+                    chosen = frozenset(known.organization(each) for each in chosen)
+                spans = [
+                    _span(connection, logged, since, until)
+                    for logged in _logged(connection)
+                    if chosen is None or known.organization(logged) in chosen
+                ]
+                names = [known.organization(each.organization) for each in spans]
+                fetched = fetch(connection, self.path, spans)
+                parts = list(zip(names, fetched, strict=True))
+        waiting = [
+            each
+            for each in unlogged
+            if chosen is None or known.organization(each.organization) in chosen
+        ]
+        return _frame(parts, waiting, known, self.zone)
+
+    def organizations(self) -> dict[str, str]:
+        """The names of the organizations that have readings, by id.
+
+        Raises:
+            LogError: The file could not be read.
+        """
+        with reading(self.path) as connection:
+            if connection is None:
+                return {}
+            known = _known(connection)
+            ids = [known.organization(each) for each in _logged(connection)]
+        return {each: known.names.get(each, each) for each in ids}
+
+    def default_organization(self, key_fingerprint: str) -> str | None:
+        """The organization that was a key's default when last looked up; None if never.
+
+        Raises:
+            LogError: The file could not be read.
+        """
+        with reading(self.path) as connection:
+            return _known(connection).defaults.get(key_fingerprint) if connection else None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the frames."""
+        return self._timezone or StabilityMagic().zone()
+
+
+def unlogged_frame(
+    entries: Sequence[Entry], names: Mapping[str, str], zone: tzinfo
+) -> pd.DataFrame:
+    """The readings frame of entries that no log holds."""
+    return _frame([], entries, _Known(names, {}), zone)
+
+
+class _Known(NamedTuple):
+    """What a log knows of organizations: their names, and the defaults of keys."""
+
+    names: Mapping[str, str]
+    defaults: Mapping[str, str]
+
+    def organization(self, logged: str) -> str:
+        """The organization of a reading; one logged under a key belongs to its default."""
+        return self.defaults.get(logged.removeprefix("key:"), logged)
+
+
+_NOTHING = _Known({}, {})
+
+
+def _known(connection: sqlite3.Connection) -> _Known:
+    names = connection.execute("SELECT organization, name FROM organizations")
+    defaults = connection.execute("SELECT fingerprint, organization FROM keys")
+    return _Known(dict(names.fetchall()), dict(defaults.fetchall()))
+
+
+def _logged(connection: sqlite3.Connection) -> list[str]:
+    return [organization for (organization,) in connection.execute(_LOGGED)]
+
+
+def _remember(connection: sqlite3.Connection, account: Account, key_fingerprint: str) -> None:
+    seen_at = microseconds(datetime.now(UTC))
+    connection.executemany(
+        "INSERT INTO organizations VALUES (?, ?, ?, ?) ON CONFLICT (organization) DO UPDATE"
+        " SET name = excluded.name, role = excluded.role, seen_at = excluded.seen_at",
+        [(each.id, each.name, each.role, seen_at) for each in account.organizations],
+    )
+    default = account.default_organization
+    if default is not None and key_fingerprint:
+        connection.execute(
+            "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE"
+            " SET organization = excluded.organization, seen_at = excluded.seen_at",
+            (key_fingerprint, default.id, seen_at),
+        )
+
+
+def _span(
+    connection: sqlite3.Connection, logged: str, since: datetime | None, until: datetime | None
+) -> Span:
+    """An organization's readings in the window, and the ones next to it."""
+    first, last = _FIRST, _LAST
+    if since is not None:
+        first = microseconds(since)
+        (before,) = connection.execute(
+            "SELECT max(read_at) FROM readings WHERE organization = ? AND read_at < ?",
+            (logged, first),
+        ).fetchone()
+        first = first if before is None else before
+    if until is not None:
+        last = microseconds(until)
+        (after,) = connection.execute(
+            "SELECT min(read_at) FROM readings WHERE organization = ? AND read_at >= ?",
+            (logged, last),
+        ).fetchone()
+        last = last if after is None else after
+    return Span(logged, first, last)
+
+
+def _frame(
+    parts: Sequence[tuple[str, Columns]],
+    unlogged: Sequence[Entry],
+    known: _Known,
+    zone: tzinfo,
+) -> pd.DataFrame:
+    """One readings frame of what the log and the session hold, by organization."""
+    also = [(known.organization(each.organization), _column(each)) for each in unlogged]
+    parts = [*parts, *also]
+    ids = sorted({organization for organization, _ in parts})
+    columns = [each for _, each in parts]
+    codes = [np.full(len(each.times), ids.index(organization)) for organization, each in parts]
+    rows = Rows(
+        np.concatenate([np.empty(0, np.int64), *(each.times for each in columns)]),
+        np.concatenate([np.empty(0), *(each.credits for each in columns)]),
+        np.concatenate([np.empty(0, np.int64), *codes]),
+        ids,
+        pd.concat([text([]), *(text(each.sources) for each in columns)]),
+        pd.concat([text([]), *(text(each.labels) for each in columns)]),
+    )
+    return readings_frame(rows, known.names, zone)
+
+
+def _column(entry: Entry) -> Columns:
+    return Columns(
+        np.array([entry.read_at]), np.array([entry.credits]), [entry.source], [entry.label]
+    )

@@ -1,0 +1,147 @@
+"""Opening the log's file: how it is made, locked, migrated and checked, and what can go wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from ._errors import LogError
+from ._log_rows import BUSY_SECONDS
+from ._log_schema import MIGRATIONS, migration_names
+
+__all__ = ["reading", "writing"]
+
+_APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
+
+# By SQLite's own names of its errors: what it means, and what to do.
+_MEANINGS = {
+    "SQLITE_NOTADB": "is not an SQLite file; it was left as it is. Choose another file for the"
+    " log (StabilityMagic.log).",
+    "SQLITE_CORRUPT": "is damaged; it was left as it is. Restore a copy, or recover what can be"
+    " read with: sqlite3 FILE .recover",
+    "SQLITE_FULL": "could not be written: the disk is full. Make room and try again.",
+    "SQLITE_BUSY": "is held by another program. Close what has it open and try again.",
+    "SQLITE_READONLY": "cannot be written: it is read-only. Allow writing to it and to its"
+    " folder, or choose another file (StabilityMagic.log).",
+    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written, or"
+    " choose another file (StabilityMagic.log).",
+    "SQLITE_IOERR": "could not be read or written: the disk or the file system failed, or is"
+    " full. Check it and try again.",
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection in a transaction of its own, committed to the disk at the end.
+
+    The file and its folder are made where they are missing, and pending migrations applied.
+
+    Raises:
+        LogError: The file could not be written; nothing of the transaction was.
+    """
+    with _errors_of(path):
+        _create(path)
+        with closing(_connect(path, "rw")) as connection:
+            # With the default rollback journal, FULL alone can lose the last commit to a
+            # power cut: EXTRA syncs the folder too (sqlite.org/pragma.html#pragma_synchronous).
+            connection.execute("PRAGMA synchronous = EXTRA")
+            # Taking the lock first is what the busy timeout works for; a lock taken later, by
+            # the first write, fails at once where two processes open a new file together.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                if _pending(connection, path):
+                    MIGRATIONS.apply(Database(connection, execute_plugins=False))
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that cannot write; None where there is no log yet.
+
+    Raises:
+        LogError: The file could not be read.
+    """
+    with _errors_of(path):
+        if not path.exists():
+            yield None
+            return
+        _roll_back_what_was_cut_off(path)
+        with closing(_connect(path, "ro")) as connection:
+            yield None if _pending(connection, path) else connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+    )
+
+
+def _create(path: Path) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _roll_back_what_was_cut_off(path: Path) -> None:
+    """Lets SQLite undo the transaction of a writer that was killed.
+
+    It does so at the next chance to write; a log that is only read would have to wait.
+    """
+    if not path.with_name(path.name + "-journal").exists():
+        return
+    with suppress(sqlite3.Error), closing(_connect(path, "rw")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
+def _pending(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether migrations are missing."""
+    try:
+        applied = {name for (name,) in connection.execute(_APPLIED, [MIGRATIONS.name])}
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        applied = set()
+    unknown = applied - migration_names()
+    if unknown:
+        raise LogError(
+            f"{path} was written by a newer version of stability_magic (it has"
+            f" {', '.join(sorted(unknown))}); it was left as it is. Upgrade stability_magic.",
+            path=path,
+        )
+    return applied != migration_names()
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turns what SQLite and the file system raise into one line that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        for prefix, meaning in _MEANINGS.items():
+            if name.startswith(prefix):
+                raise LogError(f"{path} {meaning}", path=path) from error
+        raise LogError(
+            f"{path} cannot be used as a log ({error}); it was left as it is.", path=path
+        ) from error
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise LogError(
+            f"{path} cannot be used as a log: {why}. Choose another file (StabilityMagic.log).",
+            path=path,
+        ) from error

@@ -1,0 +1,98 @@
+"""Readings out of SQLite into arrays: through Arrow where it is installed, else through sqlite3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BUSY_SECONDS", "Columns", "Span", "fetch"]
+
+# How long to wait for others who write; before anything else is done with a connection.
+BUSY_SECONDS = 30.0
+
+# Below this a second connection and the import of pyarrow take longer than they save.
+_WORTH_ARROW = 8 * 1024 * 1024
+
+_SQL = (
+    "SELECT read_at, credits, source, {label} FROM readings"
+    " WHERE organization = ? AND read_at BETWEEN ? AND ? ORDER BY read_at, id"
+)
+_ROW = np.dtype([("time", "i8"), ("credits", "f8"), ("source", "O"), ("label", "O")])
+
+
+class Span(NamedTuple):
+    """One organization's readings from ``first`` to ``last``, both included, in microseconds."""
+
+    organization: str
+    first: int
+    last: int
+
+
+class Columns(NamedTuple):
+    """The readings of one span, oldest first."""
+
+    times: NDArray[np.int64]
+    credits: NDArray[np.float64]
+    sources: Any
+    labels: Any
+
+
+def fetch(connection: sqlite3.Connection, path: Path, spans: Sequence[Span]) -> list[Columns]:
+    """The readings of each span.
+
+    Raises:
+        sqlite3.Error: The file could not be read.
+    """
+    large = path.stat().st_size >= _WORTH_ARROW
+    if large and find_spec("adbc_driver_sqlite") and find_spec("pyarrow"):
+        return list(_through_arrow(path, spans))
+    return [_through_sqlite(connection, each) for each in spans]
+
+
+def _through_sqlite(connection: sqlite3.Connection, span: Span) -> Columns:
+    rows = np.fromiter(connection.execute(_SQL.format(label="label"), span), dtype=_ROW)
+    return Columns(
+        np.ascontiguousarray(rows["time"]),
+        np.ascontiguousarray(rows["credits"]),
+        rows["source"],
+        rows["label"],
+    )
+
+
+def _through_arrow(path: Path, spans: Sequence[Span]) -> Iterator[Columns]:
+    import pyarrow.compute
+    from adbc_driver_manager import Error
+    from adbc_driver_sqlite import StatementOptions, dbapi
+
+    # The driver settles a column's type by its first rows; one of nothing but NULL would be a
+    # column of numbers.
+    sql = _SQL.format(label="coalesce(label, '') AS label")
+    try:
+        with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
+            for span in spans:
+                with connection.cursor() as cursor:
+                    cursor.adbc_statement.set_options(
+                        **{StatementOptions.BATCH_ROWS.value: "65536"}
+                    )
+                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+                    cursor.execute(sql, tuple(span))
+                    table = cursor.fetch_arrow_table()
+                labels = table["label"]
+                empty = pyarrow.compute.equal(labels, "")
+                yield Columns(
+                    table["read_at"].to_numpy(),
+                    table["credits"].to_numpy(),
+                    table["source"],
+                    pyarrow.compute.if_else(empty, None, labels),
+                )
+    except Error as error:
+        raise sqlite3.DatabaseError(str(error)) from error

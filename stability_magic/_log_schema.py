@@ -1,0 +1,73 @@
+"""The tables of the log, as migrations; a migration that was published is never edited."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+
+from sqlite_utils import Database, Migrations
+
+__all__ = ["MIGRATIONS", "migration_names"]
+
+MIGRATIONS = Migrations("stability_magic")
+
+
+@cache
+def migration_names() -> frozenset[str]:
+    """The names of all migrations that this version knows."""
+    # An empty database has applied none, so all of them are pending there.
+    with closing(sqlite3.connect(":memory:")) as empty:
+        return frozenset(each.name for each in MIGRATIONS.pending(Database(empty)))
+
+
+@MIGRATIONS()
+def m001_readings(db: Database) -> None:
+    """Readings, what is known of organizations and keys, and a view for people."""
+    # Times and ids are not text, addresses are kept once, and the primary key is the table:
+    # 70 bytes a reading instead of 219, and a history is one range of it.
+    db.execute("""
+        CREATE TABLE readings (
+            organization TEXT NOT NULL,
+            read_at INTEGER NOT NULL,
+            id BLOB NOT NULL,
+            credits REAL NOT NULL,
+            api INTEGER NOT NULL REFERENCES apis (id),
+            source TEXT NOT NULL,
+            label TEXT,
+            PRIMARY KEY (organization, read_at, id)
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("CREATE TABLE apis (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE) STRICT")
+    db.execute("""
+        CREATE TABLE organizations (
+            organization TEXT NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL,
+            seen_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("""
+        CREATE TABLE keys (
+            fingerprint TEXT NOT NULL PRIMARY KEY,
+            organization TEXT NOT NULL,
+            seen_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("""
+        CREATE VIEW balance_history AS
+        SELECT
+            strftime('%Y-%m-%dT%H:%M:%S', readings.read_at / 1000000, 'unixepoch')
+                || printf('.%06dZ', readings.read_at % 1000000) AS read_at,
+            coalesce(keys.organization, readings.organization) AS organization,
+            coalesce(organizations.name, keys.organization, readings.organization) AS name,
+            readings.credits,
+            readings.source,
+            readings.label,
+            apis.url AS api_url
+        FROM readings
+        JOIN apis ON apis.id = readings.api
+        LEFT JOIN keys ON readings.organization = 'key:' || keys.fingerprint
+        LEFT JOIN organizations ON organizations.organization
+            = coalesce(keys.organization, readings.organization)
+    """)
