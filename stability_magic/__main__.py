@@ -1,0 +1,157 @@
+"""The commands as a command line: ``stability-magic``, or ``python -m stability_magic``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ._actions import Outcome
+from ._commands import COMMANDS, add_arguments
+from ._errors import BadArgument, StabilityMagicError
+from ._session import Session
+from ._settings import StabilityMagic
+from ._tables import FORMATS, as_text
+from ._version import __version__
+
+__all__ = ["main"]
+
+_DONE, _FAILED, _WRONG_ARGUMENTS = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: The arguments; None takes those of the process.
+
+    Returns:
+        0 when it is done, 1 when the service, the log or the settings failed. Wrong
+        arguments end the process with 2, as argparse does.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows few characters must not turn an answer into an error.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    session = Session(StabilityMagic(), source="cli")
+    try:
+        return _run(parser, session, arguments)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _DONE
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        session.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stability-magic",
+        description="Stability AI's credit balance: read, logged, and plotted over time.",
+        epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"stability-magic {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for each in COMMANDS:
+        examples = "\n".join(f"  {_PROGRAM} {each.name} {line}" for line in each.examples)
+        one = commands.add_parser(
+            each.name,
+            help=each.summary,
+            description=each.summary,
+            epilog=f"examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_arguments(one, each, "command line")
+        one.add_argument(
+            "--format",
+            choices=FORMATS,
+            help="how to write the table (table on a terminal, csv in a pipe)",
+        )
+        one.set_defaults(of=each)
+    return parser
+
+
+_PROGRAM = "stability-magic"
+
+
+def _run(parser: argparse.ArgumentParser, session: Session, arguments: argparse.Namespace) -> int:
+    """Runs one command and shows its outcome; its data alone go to standard output."""
+    try:
+        outcome = arguments.of.run(session, arguments)
+    except BadArgument as error:
+        _tell(session)
+        print(f"{_PROGRAM} {arguments.command}: error: {error}", file=sys.stderr)
+        return _WRONG_ARGUMENTS
+    except StabilityMagicError as error:
+        return _fail(session, error)
+    _tell(session)
+    if not (session.settings.quiet or getattr(arguments, "quiet", False)):
+        for each in outcome.lines:
+            print(each, file=sys.stderr)
+    _show(outcome, arguments.format)
+    if outcome.error is not None:
+        return _fail(session, outcome.error)
+    if arguments.command == "demo":
+        return _tour(parser, session, Path(arguments.folder))
+    return _DONE
+
+
+def _show(outcome: Outcome, style: str | None) -> None:
+    if outcome.frame is not None:
+        style = style or ("table" if sys.stdout.isatty() else "csv")
+        sys.stdout.write(as_text(outcome.frame, style, shutil.get_terminal_size().columns))
+        sys.stdout.flush()
+
+
+def _tell(session: Session) -> None:
+    for each in session.take_notes():
+        print(f"{_PROGRAM}: {each}", file=sys.stderr)
+
+
+def _fail(session: Session, error: StabilityMagicError) -> int:
+    _tell(session)
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return _FAILED
+
+
+def _tour(parser: argparse.ArgumentParser, session: Session, folder: Path) -> int:
+    """What there is to see in the demo, by the commands that show it."""
+    picture = folder / "usage.png"
+    for line in (
+        ["account"],
+        ["balance", "--since", "2d"],
+        ["usage", "--by", "week", "--since", "4w"],
+        ["plot", "--output", str(picture)],
+    ):
+        print(f"\n$ {_PROGRAM} {' '.join(line)}", flush=True)
+        code = _run(parser, session, parser.parse_args([*line, "--format", "table"]))
+        if code:
+            return code
+    print(_NEXT.format(picture=picture.absolute(), log=folder / "demo.db"))
+    return _DONE
+
+
+_NEXT = """
+All of this is SIMULATED. The picture is {picture}
+
+Go on in a notebook (with your key in STABILITY_API_KEY, or %stability_demo without one):
+
+    %load_ext stability_magic
+    %stability_balance
+    %stability_plot
+
+or here, on the demo's log:
+
+    STABILITY_MAGIC_LOG={log} stability-magic usage --by day"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

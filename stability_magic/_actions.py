@@ -1,0 +1,238 @@
+"""What each command does: a session and its arguments in, an outcome out."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._errors import ApiError, BadArgument, SettingsError, StabilityMagicError
+from ._settings import KEY_VARIABLE
+from ._when import first_of, parse_when
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ._log import Entry
+    from ._session import Session
+
+__all__ = ["Outcome", "account", "balance", "demo", "history", "login", "plot", "usage"]
+
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a command answers.
+
+    Attributes:
+        lines: The answer in a line, or one for each organization.
+        frame: The table.
+        figure: The picture.
+        error: What went wrong with a part of it; raised when the rest has been shown.
+    """
+
+    lines: tuple[str, ...] = ()
+    frame: pd.DataFrame | None = None
+    figure: Figure | None = None
+    error: StabilityMagicError | None = None
+
+
+def account(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._frames import organizations_frame
+    from ._lines import account_line
+
+    account = session.account()
+    frame = organizations_frame(account, show_email=arguments.show_email)
+    return Outcome((account_line(account),), frame)
+
+
+def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._lines import balance_line
+
+    settings = session.settings
+    since = _when(session, arguments.since)
+    wanted = _asked_for(session, arguments)
+    entries, errors = session.take(wanted, label=arguments.label, logged=not arguments.no_log)
+    error = _one_error(errors, len(wanted))
+    if error and not entries:
+        raise error
+    readings = session.readings_with(entries, since, logged=not arguments.no_log)
+    lines = tuple(
+        balance_line(
+            _of_one(readings, each),
+            now=settings.now(),
+            usd_per_credit=settings.usd_per_credit,
+            low_balance=settings.low_balance,
+        )
+        for each in entries
+    )
+    return Outcome(lines, _from(readings, since), error=error)
+
+
+def _of_one(readings: pd.DataFrame, last: Entry) -> pd.DataFrame:
+    """One organization's readings up to an entry; a clock that was set back hides none."""
+    import pandas as pd
+
+    at = pd.Timestamp(last.read_at, unit="us", tz="UTC")
+    until = readings.iloc[: readings.index.searchsorted(at, side="right")]
+    return until[until["organization"] == last.organization]
+
+
+def _asked_for(session: Session, arguments: argparse.Namespace) -> list[str | None]:
+    """The organizations whose balance is wanted; None is the key's default."""
+    if not arguments.all:
+        return list(dict.fromkeys(arguments.organization or [session.organization]))
+    if arguments.organization:
+        raise BadArgument("-a asks for all organizations; leave out -o, or -a.")
+    organizations: list[str | None] = [each.id for each in session.account().organizations]
+    if not organizations:
+        raise ApiError("The account has no organizations, so there is no balance to read.")
+    return organizations
+
+
+def _one_error(errors: list[ApiError], asked: int) -> ApiError | None:
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    told = " ".join(str(each) for each in errors)
+    return ApiError(f"{len(errors)} of {asked} organizations could not be read. {told}")
+
+
+def history(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._lines import history_line
+
+    since, until = _window(session, arguments)
+    frame = _from(_logged(session, arguments, since, until), since, until)
+    return Outcome((history_line(frame, session.settings.now()),), frame)
+
+
+def usage(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._lines import usage_line
+    from ._spend import usage_between
+
+    since, until = _window(session, arguments)
+    frame = usage_between(
+        _logged(session, arguments, since, until),
+        arguments.by,
+        since=since,
+        until=until,
+        usd_per_credit=session.settings.usd_per_credit,
+    )
+    return Outcome((usage_line(frame, session.settings.now()),), frame)
+
+
+def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._plot import plot_usage
+
+    target = Path(arguments.output) if arguments.output else None
+    if target is None and session.source == "cli":
+        raise BadArgument("where to? Add --output FILE.png, .svg or .pdf.")
+    if target and target.suffix.lower() not in _PICTURES:
+        raise BadArgument(f"a picture's name ends in {', '.join(_PICTURES)}; {target} does not.")
+    since, until = _window(session, arguments)
+    readings = _logged(session, arguments, since, until)
+    figure = plot_usage(readings, arguments.by, since=since, until=until)
+    if target is None:
+        return Outcome(figure=figure)
+    try:
+        figure.savefig(target, dpi=150)
+    except OSError as error:
+        raise SettingsError(f"{target} could not be written: {error.strerror}.") from error
+    return Outcome((f"the picture is in {target}",), figure=figure)
+
+
+def login(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._client import checked_key
+
+    if session.source == "cli" and not arguments.save:
+        raise BadArgument("a key held for the session ends with this command; add --save.")
+    key = checked_key(_ask_for_key())
+    session.keys.hold(key)
+    if arguments.save:
+        session.keys.save(key)
+    if session.keys.find() != key:
+        session.notes.append(f"{KEY_VARIABLE} is set in the environment and goes before this key.")
+    return Outcome(("the key is saved in the keyring" if arguments.save else "the key is held",))
+
+
+def _ask_for_key() -> str:
+    import getpass
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            # It warns when it cannot hide what is typed; then nothing shall be typed.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass("Stability AI API key: ")
+    except (EOFError, NotImplementedError, getpass.GetPassWarning):
+        raise SettingsError(
+            f"The key cannot be asked for here without showing it; set {KEY_VARIABLE} instead."
+        ) from None
+
+
+def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._demo import DAYS, Demo
+
+    session.end_demo()
+    if getattr(arguments, "stop", False):
+        return Outcome(("the demo has ended; the service and the log are the real ones again",))
+    folder = getattr(arguments, "folder", None)
+    session.demo = Demo(None if folder is None else Path(folder))
+    return Outcome(
+        (
+            "SIMULATED: from here on all figures are made up by a simulator on this machine.",
+            f"Its log holds {DAYS} days of readings: {session.demo.log_path}",
+        )
+    )
+
+
+def _when(session: Session, text: str, *, end: bool = False) -> datetime | None:
+    return parse_when(text, now=session.settings.now(), end=end)
+
+
+def _window(
+    session: Session, arguments: argparse.Namespace
+) -> tuple[datetime | None, datetime | None]:
+    """Since and until, of which either can be open."""
+    if arguments.since is None:
+        since: datetime | None = first_of(getattr(arguments, "by", "day"), session.settings.now())
+    else:
+        since = _when(session, arguments.since)
+    until = None if arguments.until is None else _when(session, arguments.until, end=True)
+    if since is not None and until is not None and since >= until:
+        raise BadArgument(
+            f"since ({since:%Y-%m-%d %H:%M}) is not before until ({until:%Y-%m-%d %H:%M})."
+        )
+    return since, until
+
+
+def _logged(
+    session: Session,
+    arguments: argparse.Namespace,
+    since: datetime | None,
+    until: datetime | None,
+) -> pd.DataFrame:
+    """The log's readings of the organizations that were named, or of all."""
+    known = session.log().organizations()
+    for each in arguments.organization or ():
+        if each not in known:
+            there = ", ".join(known) or "none yet"
+            raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
+    if not known:
+        session.notes.append(
+            f"There are no readings in {session.log().path} yet; %stability_balance takes one."
+        )
+    return session.readings(arguments.organization, since, until)
+
+
+def _from(
+    readings: pd.DataFrame, since: datetime | None, until: datetime | None = None
+) -> pd.DataFrame:
+    """A readings frame without the readings next to the window."""
+    begin = 0 if since is None else readings.index.searchsorted(since)
+    end = len(readings) if until is None else readings.index.searchsorted(until)
+    return readings.iloc[begin:end]

@@ -1,0 +1,178 @@
+"""Every command and its arguments, declared once for the magics and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import _actions
+from ._periods import PERIODS
+from ._when import WHEN
+
+if TYPE_CHECKING:
+    from ._session import Session
+
+__all__ = ["COMMANDS", "Argument", "Command", "add_arguments"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """An argument as argparse takes it.
+
+    Attributes:
+        flags: Its names.
+        options: The keywords of ``add_argument``.
+        place: Where it is offered: ``magic``, ``command line``, or both where empty.
+    """
+
+    flags: tuple[str, ...]
+    options: Mapping[str, Any]
+    place: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command: ``%stability_NAME`` in a notebook, ``stability-magic NAME`` elsewhere.
+
+    Attributes:
+        name: NAME.
+        summary: What it does, in a sentence.
+        examples: Arguments to try.
+        run: Does it.
+        arguments: Its arguments.
+    """
+
+    name: str
+    summary: str
+    examples: tuple[str, ...]
+    run: Callable[[Session, argparse.Namespace], _actions.Outcome]
+    arguments: tuple[Argument, ...] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: Command, place: str) -> None:
+    """Declares a command's arguments in a parser, those for ``place``."""
+    for each in command.arguments:
+        if each.place in ("", place):
+            parser.add_argument(*each.flags, **each.options)
+
+
+_ORGANIZATIONS = Argument(
+    ("-o", "--organization"),
+    {
+        "action": "append",
+        "metavar": "ID",
+        "help": "an organization's id; may be given more than once",
+    },
+)
+_SINCE = Argument(("--since",), {"metavar": "WHEN", "help": f"from when on: {WHEN}"})
+_UNTIL = Argument(("--until",), {"metavar": "WHEN", "help": "until when; a day is meant whole"})
+_BY = Argument(
+    ("--by",), {"choices": PERIODS, "default": "day", "help": "the length of a period (day)"}
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "account",
+        "Ask whose key it is, and list the organizations it can ask about.",
+        ("", "--show-email"),
+        _actions.account,
+        (
+            Argument(
+                ("--show-email",),
+                {"action": "store_true", "help": "show the user's e-mail address in clear"},
+            ),
+        ),
+    ),
+    Command(
+        "balance",
+        "Ask for the credits that are left, log the reading, and show the readings so far.",
+        ("", "-a --since 7d", "-o org-1234 --label 'before the batch'"),
+        _actions.balance,
+        (
+            _ORGANIZATIONS,
+            Argument(
+                ("-a", "--all"),
+                {"action": "store_true", "help": "all organizations of the account"},
+            ),
+            Argument(
+                ("--since",),
+                {
+                    "metavar": "WHEN",
+                    "default": "30d",
+                    "help": f"show the readings from when on (30d): {WHEN}",
+                },
+            ),
+            Argument(("--label",), {"metavar": "TEXT", "help": "a note to keep with the reading"}),
+            Argument(("--no-log",), {"action": "store_true", "help": "do not log the new reading"}),
+            Argument(
+                ("-q", "--quiet"), {"action": "store_true", "help": "leave out the line above"}
+            ),
+        ),
+    ),
+    Command(
+        "history",
+        "Show the logged readings; nobody is asked.",
+        ("", "--since 2026-11-01 --until 2026-11-15", "--since all"),
+        _actions.history,
+        (_ORGANIZATIONS, _SINCE, _UNTIL),
+    ),
+    Command(
+        "usage",
+        "Show what was spent in each hour, day, week or month, from the log.",
+        ("", "--by week", "--by hour --since today"),
+        _actions.usage,
+        (_BY, _ORGANIZATIONS, _SINCE, _UNTIL),
+    ),
+    Command(
+        "plot",
+        "Draw the balance over time, and below it what was spent in each period.",
+        ("", "--by week --since 90d", "--output credits.svg"),
+        _actions.plot,
+        (
+            _BY,
+            _ORGANIZATIONS,
+            _SINCE,
+            _UNTIL,
+            Argument(
+                ("--output",),
+                {"metavar": "FILE", "help": "write the picture to a .png, .svg or .pdf file"},
+            ),
+        ),
+    ),
+    Command(
+        "login",
+        "Ask for the API key without showing it, and hold it for this session.",
+        ("", "--save"),
+        _actions.login,
+        (
+            Argument(
+                ("--save",),
+                {"action": "store_true", "help": "keep it in the system's keyring as well"},
+            ),
+        ),
+    ),
+    Command(
+        "demo",
+        "Try everything without a key, on simulated figures and with a log of its own.",
+        ("",),
+        _actions.demo,
+        (
+            Argument(
+                ("--stop",),
+                {"action": "store_true", "help": "go back to the real service and log"},
+                place="magic",
+            ),
+            Argument(
+                ("--folder",),
+                {
+                    "metavar": "DIR",
+                    "default": "stability-magic-demo",
+                    "help": "where the demo's log and picture go (stability-magic-demo)",
+                },
+                place="command line",
+            ),
+        ),
+    ),
+)

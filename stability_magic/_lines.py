@@ -1,0 +1,120 @@
+"""The answer in one line that stands above a frame; pure."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import datetime
+
+import pandas as pd
+
+from ._readings import Account
+from ._text import clean_text
+from ._when import time_phrase
+
+__all__ = [
+    "account_line",
+    "balance_line",
+    "count",
+    "credits_text",
+    "history_line",
+    "name_text",
+    "usage_line",
+    "usd_text",
+]
+
+_LONGEST_NAME = 60
+
+
+def credits_text(credits: float) -> str:
+    """Credits with two decimals; an amount too small for them is not shown as nothing."""
+    if credits and abs(credits) < 0.01:
+        return f"{credits:.1g}"
+    return f"{credits:,.2f}" if abs(credits) < 1e15 else f"{credits:.6g}"
+
+
+def usd_text(usd: float) -> str:
+    """US dollars, with the sign before the dollar."""
+    sign = "-" if usd < 0 else ""
+    return f"{sign}${credits_text(abs(usd))}"
+
+
+def name_text(name: str) -> str:
+    """A name in a line of text: short, printable, and not reordering what stands around it."""
+    name = clean_text(name)
+    if len(name) > _LONGEST_NAME:
+        name = name[: _LONGEST_NAME - 1] + "…"
+    if any(unicodedata.bidirectional(each) in ("R", "AL", "AN") for each in name):
+        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    return name
+
+
+def account_line(account: Account) -> str:
+    """How many organizations there are, and which is the default."""
+    default = account.default_organization
+    whose = f"the default is {name_text(default.name)}" if default else "none is the default"
+    return f"{count(len(account.organizations), 'organization')}; {whose}"
+
+
+def balance_line(
+    readings: pd.DataFrame,
+    *,
+    now: datetime,
+    usd_per_credit: float,
+    low_balance: float | None,
+) -> str:
+    """What is left, and what was spent since the reading before.
+
+    Args:
+        readings: The readings frame of one organization; its last row is the balance now.
+        now: The present; days are named from here.
+        usd_per_credit: The price of a credit.
+        low_balance: Credits under which the line says so.
+    """
+    last = readings.iloc[-1]
+    parts = [
+        f"{name_text(last['name'])}: {credits_text(last['credits'])} credits"
+        f" ({usd_text(last['credits'] * usd_per_credit)})"
+    ]
+    if len(readings) == 1:
+        parts.append("first reading")
+    else:
+        since = time_phrase(readings.index[-2].to_pydatetime(), now)
+        if last["topped_up"] > 0:
+            # What was spent meanwhile cannot be seen, so it is not put at nothing.
+            parts.append(f"topped up, {credits_text(last['topped_up'])} more than {since}")
+        elif last["spent"] > 0:
+            parts.append(f"{credits_text(last['spent'])} spent since {since}")
+        else:
+            parts.append(f"nothing spent since {since}")
+    if low_balance is not None and last["credits"] < low_balance:
+        parts.append(f"LOW: under {credits_text(low_balance)}")
+    return " · ".join(parts)
+
+
+def history_line(readings: pd.DataFrame, now: datetime) -> str:
+    """How many readings there are, of how many organizations, from when to when."""
+    if readings.empty:
+        return "no readings in this time"
+    first, last = (time_phrase(readings.index[at].to_pydatetime(), now) for at in (0, -1))
+    return (
+        f"{count(len(readings), 'reading')} of"
+        f" {count(readings['organization'].nunique(), 'organization')}, {first} to {last}"
+    )
+
+
+def usage_line(usage: pd.DataFrame, now: datetime) -> str:
+    """What was spent and topped up in all; a lower bound says so."""
+    if usage.empty:
+        return "no readings in this time"
+    bound = "at least " if usage["at_least"].any() else ""
+    since = time_phrase(usage.index[0].to_pydatetime(), now).removesuffix(" 00:00")
+    spent, usd = (math.fsum(usage[each]) for each in ("spent", "usd"))
+    line = f"{bound}{credits_text(spent)} credits ({usd_text(usd)}) spent since {since}"
+    topped_up = math.fsum(usage["topped_up"])
+    return f"{line} · {credits_text(topped_up)} or more topped up" if topped_up else line
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: ``1 reading``, ``2 readings``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

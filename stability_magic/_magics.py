@@ -1,0 +1,174 @@
+"""The commands as magics; the only user of IPython."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+from weakref import WeakKeyDictionary
+
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
+from IPython.core.error import UsageError
+from IPython.core.magic import output_can_be_silenced
+from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.display import display
+from IPython.utils.process import arg_split  # type: ignore[attr-defined]
+
+from ._commands import COMMANDS, Command, add_arguments
+from ._completions import completions
+from ._errors import BadArgument, StabilityMagicError
+from ._session import Session
+from ._settings import StabilityMagic
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["load", "unload"]
+
+_PREFIX = "stability_"
+
+_LOADED: WeakKeyDictionary[InteractiveShell, Magics] = WeakKeyDictionary()
+
+
+def load(shell: InteractiveShell) -> None:
+    """Gives a shell the magics and the settings; a second time begins anew."""
+    unload(shell)
+    _LOADED[shell] = Magics(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Takes everything back that :func:`load` gave."""
+    magics = _LOADED.pop(shell, None)
+    if magics is not None:
+        magics.close()
+
+
+class Magics:
+    """The magics of one shell, with the settings and the session they share."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._settings = StabilityMagic(parent=shell)
+        self._session = Session(self._settings, source="magic")
+        self._parsers = {f"{_PREFIX}{each.name}": _parser(each) for each in COMMANDS}
+        self._matcher = self._completion_matcher()
+        # What %config lists; it is typed as if it held the shell alone.
+        self._configurables = cast("list[Any]", shell.configurables)
+        self._configurables.append(self._settings)
+        for command, (name, parser) in zip(COMMANDS, self._parsers.items(), strict=True):
+            shell.magics_manager.register_function(
+                self._magic(command, parser), magic_kind="line", magic_name=name
+            )
+        if shell.Completer is not None:
+            shell.Completer.custom_matchers.append(self._matcher)
+
+    def close(self) -> None:
+        """Takes the magics, the settings and the completions from the shell."""
+        for name in self._parsers:
+            self._shell.magics_manager.magics["line"].pop(name, None)
+        if self._settings in self._configurables:
+            self._configurables.remove(self._settings)
+        matchers = self._shell.Completer.custom_matchers if self._shell.Completer else []
+        if self._matcher in matchers:
+            matchers.remove(self._matcher)
+        self._session.close()
+        _print_notes(self._session)
+
+    def _magic(self, command: Command, parser: _Parser) -> Callable[[str], Any]:
+        def magic(line: str) -> Any:
+            return self._run(command, parser, line)
+
+        magic.__name__ = f"{_PREFIX}{command.name}"
+        magic.__doc__ = parser.format_help()
+        return output_can_be_silenced(magic)
+
+    def _run(self, command: Command, parser: _Parser, line: str) -> Any:
+        arguments = parser.parse_line(_without_semicolon(line))
+        try:
+            outcome = command.run(self._session, arguments)
+        except BadArgument as error:
+            parser.error(str(error))
+        except StabilityMagicError as error:
+            _show_in_one_line(error)
+            raise
+        finally:
+            _print_notes(self._session)
+        if not (self._settings.quiet or getattr(arguments, "quiet", False)):
+            for each in outcome.lines:
+                print(each)
+        if outcome.error is not None:
+            display(outcome.frame)
+            _show_in_one_line(outcome.error)
+            raise outcome.error
+        return outcome.frame if outcome.figure is None else outcome.figure
+
+    def _completion_matcher(self) -> Callable[[CompletionContext], SimpleMatcherResult]:
+        commands = {f"{_PREFIX}{each.name}": each for each in COMMANDS}
+
+        def matcher(context: CompletionContext) -> SimpleMatcherResult:
+            line = context.text_until_cursor.rsplit("\n", 1)[-1]
+            found = completions(line, context.token, commands, self._session.known)
+            return SimpleMatcherResult(
+                completions=[SimpleCompletion(each, type="param") for each in found],
+                suppress=bool(found),
+            )
+
+        marked: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher(
+            identifier="stability_magic.arguments"
+        )(matcher)
+        return marked
+
+
+class _Parser(MagicArgumentParser):
+    """Parses a magic's line; what is wrong with it becomes IPython's UsageError."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%{self.prog}: {message.rstrip('.')}. See %{self.prog}?")
+
+    def parse_line(self, argstring: str) -> argparse.Namespace:
+        """The arguments in what stands behind the magic's name."""
+        try:
+            words = arg_split(argstring)
+        except ValueError as error:
+            self.error(str(error))
+        return self.parse_args([_unquoted(each) for each in words])
+
+
+def _parser(command: Command) -> _Parser:
+    name = f"{_PREFIX}{command.name}"
+    examples = "\n".join(f"  %{name} {each}".rstrip() for each in command.examples)
+    parser = _Parser(  # type: ignore[no-untyped-call]
+        prog=name, description=command.summary, epilog=f"\nexamples:\n{examples}\n"
+    )
+    # An abbreviation would change its meaning with the next option that begins alike.
+    parser.allow_abbrev = False
+    add_arguments(parser, command, "magic")
+    return parser
+
+
+def _unquoted(word: str) -> str:
+    # IPython splits by the shell's rules without taking the quotes off.
+    quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
+    return word[1:-1] if quoted else word
+
+
+def _without_semicolon(line: str) -> str:
+    return line.rstrip().removesuffix(";")
+
+
+def _print_notes(session: Session) -> None:
+    for each in session.take_notes():
+        print(f"stability_magic: {each}", file=sys.stderr)
+
+
+def _show_in_one_line(error: StabilityMagicError) -> None:
+    # IPython asks an exception for this method before it formats a traceback. It is set on
+    # the instance, so that who calls the library from Python sees the whole traceback.
+    lines = [f"{type(error).__name__}: {error}"]
+    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]

@@ -1,0 +1,239 @@
+"""One notebook's or command's dealings with the service and the log."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._errors import ApiError, LogError, StabilityMagicError
+from ._settings import Keys, StabilityMagic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ._client import StabilityClient
+    from ._demo import Demo
+    from ._log import BalanceLog, Entry
+    from ._readings import Account, Balance, Organization
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Settings, key, client and what could not be logged yet.
+
+    Args:
+        settings: The settings; they are read at each use.
+        source: What the log says took the readings.
+    """
+
+    def __init__(self, settings: StabilityMagic, *, source: str) -> None:
+        self.settings = settings
+        self.keys = Keys()
+        self.demo: Demo | None = None
+        self.notes: list[str] = []
+        self.source = source
+        self._client: StabilityClient | None = None
+        self._client_asks = ("", "", "")
+        self._account: Account | None = None
+        self._account_logged = False
+        # The demo's readings never get into the user's log, nor the other way round.
+        self._waiting: dict[bool, list[Entry]] = {True: [], False: []}
+
+    @property
+    def _unlogged(self) -> list[Entry]:
+        return self._waiting[self.demo is not None]
+
+    def close(self) -> None:
+        """Ends the demo, tries once more to log what is waiting, and closes connections."""
+        self.end_demo()
+        if self._unlogged:
+            self._write([])
+        if self._client is not None:
+            self._client.close()
+
+    def end_demo(self) -> None:
+        """Points the session back at the real service."""
+        if self.demo is not None:
+            self._unlogged.clear()
+            self.demo.close()
+            self.demo = None
+
+    def take_notes(self) -> list[str]:
+        """The warnings since this was last asked."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    @property
+    def organization(self) -> str | None:
+        """The organization of the settings; None asks for the key's default."""
+        return None if self.demo else self.settings.organization or None
+
+    def client(self) -> StabilityClient:
+        """The client of the settings in force; the same one while they stay the same.
+
+        Raises:
+            SettingsError: There is no key, or a setting cannot be used.
+        """
+        from ._client import StabilityClient
+
+        settings = self.settings
+        key, url, version = (
+            (self.demo.api_key, self.demo.api_url, "auto")
+            if self.demo
+            else (self.keys.find(), settings.api_url, settings.api_version)
+        )
+        asked = (key, url, version)
+        # The client in use knows which version is served and how long to wait after HTTP 429.
+        if self._client is None or asked != self._client_asks:
+            client = StabilityClient(key, api_url=url, api_version=version)
+            if self._client is not None:
+                self._client.close()
+            self._client, self._client_asks = client, asked
+            self._account, self._account_logged = None, False
+        self._client.timeout = settings.timeout
+        return self._client
+
+    def log(self) -> BalanceLog:
+        """The log of the settings in force."""
+        from ._log import BalanceLog
+
+        path = self.demo.log_path if self.demo else self.settings.log_path()
+        return BalanceLog(Path(path), timezone=self.settings.zone())
+
+    def account(self) -> Account:
+        """Asks for the account, and remembers it for the session.
+
+        Raises:
+            ApiError: The service did not tell.
+        """
+        client = self.client()
+        self._account, self._account_logged = client.account(), False
+        return self._account
+
+    def take(
+        self, organizations: Sequence[str | None], *, label: str | None, logged: bool
+    ) -> tuple[list[Entry], list[ApiError]]:
+        """Reads balances and logs them.
+
+        One that cannot be read does not keep the others from being read and logged.
+
+        Returns:
+            The readings' entries, and the errors of those that could not be read.
+        """
+        from ._log import entry
+
+        # First, so that a setting that cannot be used is told before anything is sent.
+        self.log()
+        client = self.client()
+        balances, errors = [], []
+        for each in organizations:
+            try:
+                balances.append(client.balance(each))
+            except ApiError as error:
+                errors.append(error)
+        entries = [
+            entry(each, source=self.source, label=label) for each in self._identified(balances)
+        ]
+        if logged and entries:
+            self._write(entries)
+        return entries, errors
+
+    def readings(
+        self,
+        organizations: Iterable[str] | None,
+        since: datetime | None,
+        until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """The log's readings of a window and those next to it, with what waits to be logged.
+
+        Raises:
+            LogError: The log could not be read.
+        """
+        return self.log().covering(organizations, since, until, unlogged=self._unlogged)
+
+    def readings_with(
+        self, taken: Sequence[Entry], since: datetime | None, *, logged: bool
+    ) -> pd.DataFrame:
+        """The readings of the organizations that were just read, also when the log is not.
+
+        Args:
+            taken: The new entries.
+            since: From when on.
+            logged: Whether the new entries were to be logged.
+        """
+        from ._log import unlogged_frame
+
+        unlogged = self._unlogged if logged else [*self._unlogged, *taken]
+        log = self.log()
+        try:
+            organizations = [each.organization for each in taken]
+            return log.covering(organizations, since, unlogged=unlogged)
+        except LogError as error:
+            # Where it could not be written either, that has been said.
+            if not self._unlogged:
+                self.notes.append(f"{error} Only the new reading is shown.")
+            waiting = {each.id: each for each in (*unlogged, *taken)}
+            names = {each.id: each.name for each in self._known_organizations()}
+            return unlogged_frame(list(waiting.values()), names, log.zone)
+
+    def known(self) -> list[str]:
+        """The ids of the organizations that the session or the log has seen; asks nobody."""
+        known = {each.id for each in self._known_organizations()}
+        with suppress(StabilityMagicError):
+            known |= self.log().organizations().keys()
+        return sorted(known)
+
+    def _identified(self, balances: list[Balance]) -> list[Balance]:
+        """Balances that bear their organization, as far as it can be found out."""
+        if not balances:
+            return []
+        unknown = any(each.organization is None for each in balances)
+        try:
+            # Asked after the balance: a service that refuses it must not cost the reading.
+            account = self._account or self.account()
+        except ApiError as error:
+            account = None
+            if unknown:
+                self.notes.append(f"Whose balance this is could not be looked up. {error}")
+        default = account and account.default_organization
+        if default is not None:
+            organization: str | None = default.id
+        else:
+            organization = self._remembered(balances[0].key_fingerprint) if unknown else None
+        return [
+            dataclasses.replace(each, organization=each.organization or organization)
+            for each in balances
+        ]
+
+    def _remembered(self, key_fingerprint: str) -> str | None:
+        try:
+            return self.log().default_organization(key_fingerprint)
+        except LogError:
+            # Told when the reading is written.
+            return None
+
+    def _known_organizations(self) -> Iterable[Organization]:
+        return self._account.organizations if self._account else ()
+
+    def _write(self, entries: list[Entry]) -> None:
+        """Logs entries and what is waiting; what cannot be logged waits for the next time."""
+        self._unlogged.extend(entries)
+        account = None if self._account_logged else self._account
+        fingerprint = self._client.key_fingerprint if self._client else ""
+        try:
+            self.log().write(self._unlogged, account=account, key_fingerprint=fingerprint)
+        except LogError as error:
+            count = len(self._unlogged)
+            waiting = "1 reading is" if count == 1 else f"{count} readings are"
+            self.notes.append(
+                f"{error} {waiting} not in the log yet but in the frame, and will be written"
+                " with the next one."
+            )
+        else:
+            self._unlogged.clear()
+            self._account_logged = True

@@ -1,0 +1,85 @@
+"""What every test has: a clean environment, and on request an API, a log and a shell."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from stability_magic._simulator import SimulatedClock, Simulator
+
+CLEARED = (
+    "STABILITY_API_HOST",
+    "STABILITY_API_KEY",
+    "STABILITY_API_VERSION",
+    "STABILITY_LOW_BALANCE",
+    "STABILITY_MAGIC_LOG",
+    "STABILITY_ORGANIZATION",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's key, log, proxy or home, nor another test's."""
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "USERPROFILE", "XDG_DATA_HOME", "IPYTHONDIR", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A simulator that the environment points at."""
+    with Simulator(clock=SimulatedClock(speed=0), rate_limit=100_000) as simulator:
+        monkeypatch.setenv("STABILITY_API_HOST", simulator.url)
+        monkeypatch.setenv("STABILITY_API_KEY", simulator.api_key)
+        yield simulator
+
+
+@pytest.fixture
+def log_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the environment says the log is; nothing is there yet."""
+    path = tmp_path / "data" / "log.db"
+    monkeypatch.setenv("STABILITY_MAGIC_LOG", str(path))
+    return path
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """A real IPython shell with the extension loaded."""
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    shell = InteractiveShell.instance(config=config)
+    shell.extension_manager.load_extension("stability_magic")
+    yield shell
+    shell.extension_manager.unload_extension("stability_magic")
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()
+    InteractiveShell.clear_instance()
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skips what cannot run here; where all of it has to run, that is a failure."""
+    if os.environ.get("STABILITY_MAGIC_TEST_EVERYTHING"):
+        pytest.fail(f"cannot run here: {reason}")
+    pytest.skip(reason)
