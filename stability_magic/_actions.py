@@ -185,7 +185,7 @@ def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome(
         (
             "SIMULATED: from here on all figures are made up by a simulator on this machine.",
-            f"Its log holds {DAYS} days of readings: {session.demo.log_path}",
+            f"A log of its own holds {DAYS} days of simulated readings.",
         )
     )
 

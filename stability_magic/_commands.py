@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _actions
-from ._periods import PERIODS
-from ._when import WHEN
+from ._when import PERIODS, WHEN
 
 if TYPE_CHECKING:
     from ._session import Session

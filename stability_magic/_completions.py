@@ -9,7 +9,7 @@ from ._commands import Command
 
 __all__ = ["completions"]
 
-_CALL = re.compile(r"(?:^|=)\s*%?(?P<magic>\w+)\s+(?P<rest>.*)$")
+_CALL = re.compile(r"(?:[\w.,\s]+=)?\s*%?(?P<magic>\w+)\s+(?P<rest>.*)")
 _TIMES = ("today", "yesterday", "12h", "7d", "30d", "all")
 
 
@@ -27,7 +27,7 @@ def completions(
         magics: The commands by the names of their magics.
         organizations: Asked only where an organization may stand.
     """
-    call = _CALL.search(line)
+    call = _CALL.fullmatch(line)
     command = magics.get(call["magic"]) if call else None
     if call is None or command is None:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["load", "unload"]
 
 _PREFIX = "stability_"
+
+# IPython takes a magic's name to end at a space.
+_SEMICOLON = re.compile(r"(?P<to>[\w.,\s]+=)?(?P<call>\s*%stability_\w+(?:\s.*?)?)\s*;\s*")
 
 _LOADED: WeakKeyDictionary[InteractiveShell, Magics] = WeakKeyDictionary()
 
@@ -65,6 +69,7 @@ class Magics:
             shell.magics_manager.register_function(
                 self._magic(command, parser), magic_kind="line", magic_name=name
             )
+        shell.input_transformers_cleanup.append(_with_semicolons_apart)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher)
 
@@ -74,6 +79,8 @@ class Magics:
             self._shell.magics_manager.magics["line"].pop(name, None)
         if self._settings in self._configurables:
             self._configurables.remove(self._settings)
+        if _with_semicolons_apart in self._shell.input_transformers_cleanup:
+            self._shell.input_transformers_cleanup.remove(_with_semicolons_apart)
         matchers = self._shell.Completer.custom_matchers if self._shell.Completer else []
         if self._matcher in matchers:
             matchers.remove(self._matcher)
@@ -120,7 +127,7 @@ class Magics:
             )
 
         marked: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher(
-            identifier="stability_magic.arguments"
+            identifier="stability_magic.arguments", priority=100
         )(matcher)
         return marked
 
@@ -156,6 +163,24 @@ def _unquoted(word: str) -> str:
     # IPython splits by the shell's rules without taking the quotes off.
     quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
     return word[1:-1] if quoted else word
+
+
+def _with_semicolons_apart(lines: list[str]) -> list[str]:
+    """A cell's lines, with ``%stability_balance;`` as IPython understands it.
+
+    An answer that is kept is not shown anyway: there the semicolon would only replace it by
+    None.
+    """
+    changed = []
+    for line in lines:
+        found = _SEMICOLON.fullmatch(line)
+        if found is None:
+            changed.append(line)
+        elif found["to"]:
+            changed.append(f"{found['to']}{found['call']}\n")
+        else:
+            changed.append(f"{found['call']} ;\n")
+    return changed
 
 
 def _without_semicolon(line: str) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._when import PERIODS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PERIODS", "period_edges"]
-
-PERIODS = ("hour", "day", "week", "month")
+__all__ = ["period_edges"]
 
 _HOUR = 3_600_000_000
 

@@ -1,4 +1,4 @@
-"""WHEN: spans, dates and times as people type them; pure."""
+"""WHEN: spans, dates and times as people type them, and the names of periods; pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from ._errors import BadArgument
 
-__all__ = ["WHEN", "first_of", "parse_when", "time_phrase"]
+__all__ = ["PERIODS", "WHEN", "first_of", "parse_when", "time_phrase"]
+
+PERIODS = ("hour", "day", "week", "month")
 
 WHEN = "90m, 12h, 7d, 4w, 2026-11-01, '2026-11-01 18:00', today, yesterday or all"
 
 _SPAN = re.compile(r"(\d{1,6})\s*([mhdw])")
-_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+_DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|w\d{2}(-?\d)?)")
 
 
 def parse_when(text: str, *, now: datetime, end: bool = False) -> datetime | None:
@@ -31,18 +33,24 @@ def parse_when(text: str, *, now: datetime, end: bool = False) -> datetime | Non
     if word == "all":
         return None
     try:
-        if span := _SPAN.fullmatch(word):
-            return _back(now, int(span[1]), span[2])
-        if word in ("today", "yesterday"):
-            day = _midnight(now) if word == "today" else _back(_midnight(now), 1, "d")
-            return _next_day(day) if end else day
-        at = datetime.fromisoformat(word.upper())
-        if _DATE.fullmatch(word):
-            day = at.replace(tzinfo=now.tzinfo)
-            return _next_day(day) if end else day
-        return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+        at = _instant(word, now, end)
+        at.astimezone(UTC)  # what UTC cannot express overflows here, and not where it is used
     except (ValueError, OverflowError):
         raise BadArgument(f"{text!r} is no time; use {WHEN}") from None
+    return at
+
+
+def _instant(word: str, now: datetime, end: bool) -> datetime:
+    if span := _SPAN.fullmatch(word):
+        return _back(now, int(span[1]), span[2])
+    if word in ("today", "yesterday"):
+        day = _midnight(now) if word == "today" else _back(_midnight(now), 1, "d")
+        return _next_day(day) if end else day
+    at = datetime.fromisoformat(word.upper())
+    if _DATE.fullmatch(word):
+        day = at.replace(tzinfo=now.tzinfo)
+        return _next_day(day) if end else day
+    return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
 
 
 def first_of(by: str, now: datetime) -> datetime:
@@ -79,7 +87,7 @@ def _back(at: datetime, count: int, unit: str) -> datetime:
 
 
 def _midnight(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def _next_day(at: datetime) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -223,12 +222,24 @@ def test_quiet_leaves_out_the_line(shell, capsys):
 
 
 @pytest.mark.usefixtures("api", "log_path")
-def test_a_semicolon_silences_the_frame(shell, capsys):
-    """The line is still printed, and the semicolon is no part of an argument."""
-    result = shell.run_cell("%stability_balance --since 7d;")
+@pytest.mark.parametrize(
+    "line",
+    ["%stability_balance --since 7d;", "%stability_balance;", "  %stability_balance --label a ; "],
+)
+def test_a_semicolon_silences_the_frame(shell, capsys, line):
+    """The line is still printed, and the semicolon is no part of a name or an argument."""
+    result = shell.run_cell(line)
     result.raise_error()
     assert result.result is None
     assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.usefixtures("api", "log_path")
+@pytest.mark.parametrize("line", ["df = %stability_balance;", "df = %stability_balance -q ;\n"])
+def test_a_semicolon_behind_an_assignment_costs_no_answer(shell, line):
+    """Nothing would be shown anyway; the name holds the frame, not None."""
+    shell.run_cell(line).raise_error()
+    assert isinstance(shell.user_ns["df"], pd.DataFrame)
 
 
 @pytest.mark.usefixtures("api", "log_path")
@@ -375,20 +386,22 @@ def test_login_where_nothing_can_be_asked(shell, monkeypatch):
     assert "STABILITY_API_KEY" in str(failure(shell, "%stability_login"))
 
 
-def test_the_demo_has_a_log_of_its_own_and_ends_without_a_trace(shell, capsys, log_path):
+def test_the_demo_has_a_log_of_its_own_and_ends_without_a_trace(
+    shell, capsys, log_path, monkeypatch, tmp_path
+):
     """Sixty days of readings, no request to the real service, and nothing left behind."""
     before = set(threading.enumerate())
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     shell.run_cell("%stability_demo").raise_error()
-    told = capsys.readouterr().out
-    assert told.startswith("SIMULATED")
-    demo_log = Path(told.rstrip().rpartition(": ")[2])
+    assert capsys.readouterr().out.startswith("SIMULATED")
+    assert len(list(tmp_path.glob("stability-magic-demo-*/demo.db"))) == 1
     frame = magic(shell, "%stability_balance --since all")
     assert len(frame) > 200
     assert "(simulated)" in capsys.readouterr().out
     assert frame.index[-1] - frame.index[0] > pd.Timedelta(days=58)
     assert not log_path.exists()
     shell.run_cell("%stability_demo --stop").raise_error()
-    assert not demo_log.exists()
+    assert not list(tmp_path.glob("stability-magic-demo-*"))
     assert type(failure(shell, "%stability_balance")) is SettingsError
     assert set(threading.enumerate()) <= before
 
@@ -397,22 +410,27 @@ def test_the_demo_has_a_log_of_its_own_and_ends_without_a_trace(shell, capsys, l
 def test_reloading_and_unloading_leave_nothing_behind(shell):
     """Magics, settings and completions are there once, and then not at all."""
 
-    def traces() -> tuple[int, int, int]:
+    def traces() -> tuple[int, ...]:
         magics = shell.magics_manager.magics["line"]
         return (
             sum(each.startswith("stability_") for each in magics),
             sum(type(each).__name__ == "StabilityMagic" for each in shell.configurables),
             len(shell.Completer.custom_matchers),
+            sum(
+                each.__module__.startswith("stability_magic")
+                for each in shell.input_transformers_cleanup
+                if hasattr(each, "__module__")
+            ),
         )
 
-    assert traces() == (len(MAGICS), 1, 1)
+    assert traces() == (len(MAGICS), 1, 1, 1)
     shell.run_cell("%reload_ext stability_magic").raise_error()
     shell.extension_manager.load_extension("stability_magic")
-    assert traces() == (len(MAGICS), 1, 1)
+    assert traces() == (len(MAGICS), 1, 1, 1)
     shell.run_cell("%unload_ext stability_magic").raise_error()
-    assert traces() == (0, 0, 0)
+    assert traces() == (0, 0, 0, 0)
     shell.run_cell("%load_ext stability_magic").raise_error()
-    assert traces() == (len(MAGICS), 1, 1)
+    assert traces() == (len(MAGICS), 1, 1, 1)
 
 
 def test_config_lists_the_settings_without_the_key(shell, capsys, api):

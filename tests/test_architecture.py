@@ -1,0 +1,169 @@
+"""Who may import whom, and who owns which outside thing."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import stability_magic
+
+PACKAGE = Path(stability_magic.__file__).parent
+
+# From the bottom up: a module imports from its own layer and from those below it.
+LAYERS = (
+    {"_version", "_errors", "_text", "_readings"},
+    {"_answers", "_settings", "_frames", "_activity", "_faults", "_when"},
+    {"_client", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
+    {"_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
+    {"_log", "_panels", "_tables"},
+    {"_plot", "_demo"},
+    {"_session"},
+    {"_actions"},
+    {"_commands"},
+    {"_completions"},
+    {"_magics", "__main__"},
+    {"__init__"},
+)
+
+# The one owner of each outside thing, or the few that share it.
+OWNERS = {
+    "requests": {"_client"},
+    "urllib3": {"_client"},
+    "sqlite3": {"_log", "_log_file", "_log_rows", "_log_schema"},
+    "sqlite_utils": {"_log_file", "_log_schema"},
+    "adbc_driver_sqlite": {"_log_rows"},
+    "adbc_driver_manager": {"_log_rows"},
+    "pyarrow": {"_log_rows"},
+    "matplotlib": {"_plot"},
+    "IPython": {"_magics"},
+    "traitlets": {"_settings"},
+    "platformdirs": {"_settings"},
+    "tzlocal": {"_settings"},
+    "keyring": {"_settings"},
+    "google": {"_settings"},
+    "http": {"_loopback"},
+}
+
+# They know no clock, file or network.
+PURE = {"_answers", "_frames", "_lines", "_panels", "_periods", "_spend", "_tables", "_text"}
+PURE |= {"_thinning", "_when"}
+IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time", "urllib"}
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
+
+
+def modules() -> dict[str, ast.Module]:
+    """The syntax trees of the package's modules."""
+    return {
+        path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")
+    }
+
+
+def imported(tree: ast.Module) -> set[tuple[str, str]]:
+    """What a module imports: ``("own", module)`` or ``("outside", package)``."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {("outside", each.name.partition(".")[0]) for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(("outside", str(node.module).partition(".")[0]))
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module else [each.name for each in node.names]
+            found |= {("own", str(each)) for each in names}
+    return found
+
+
+def for_types_only(tree: ast.Module) -> ast.Module:
+    """The tree without what stands under ``if TYPE_CHECKING``."""
+
+    class Pruner(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+            guarded = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return node.orelse if guarded else self.generic_visit(node)
+
+    pruned = Pruner().visit(tree)
+    assert isinstance(pruned, ast.Module)
+    return pruned
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_imports_go_downwards(name):
+    """Also those within functions, and those for types."""
+    rank = {module: level for level, layer in enumerate(LAYERS) for module in layer}
+    above = {
+        module
+        for kind, module in imported(modules()[name])
+        if kind == "own" and rank[module] > rank[name]
+    }
+    # A type of the session's own argument is no dependency at run time.
+    above &= {module for kind, module in imported(for_types_only(modules()[name])) if kind == "own"}
+    assert not above
+
+
+def test_there_are_no_circles():
+    """Not within a layer either."""
+    uses = {
+        name: {each for kind, each in imported(for_types_only(tree)) if kind == "own"}
+        for name, tree in modules().items()
+    }
+    done: set[str] = set()
+    while len(done) < len(uses):
+        ready = {name for name, used in uses.items() if used <= done} - done
+        assert ready, f"a circle among {sorted(set(uses) - done)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("package", sorted(OWNERS))
+def test_outside_things_have_one_owner(package):
+    """Nobody else imports them."""
+    users = {
+        name
+        for name, tree in modules().items()
+        if ("outside", package) in imported(for_types_only(tree))
+    }
+    assert users <= OWNERS[package]
+
+
+def test_only_known_packages_are_imported():
+    """What is imported is declared, comes with Python, or is found here first."""
+    known = set(OWNERS) | {"numpy", "pandas", "stability_magic"} | set(sys.stdlib_module_names)
+    for name, tree in modules().items():
+        outside = {package for kind, package in imported(tree) if kind == "outside"}
+        assert outside <= known, name
+
+
+def test_client_and_log_do_not_know_each_other():
+    """A reading travels between them as a value."""
+    trees = modules()
+    logs = {name for name in trees if name.startswith("_log")}
+    assert ("own", "_client") not in set().union(*(imported(trees[each]) for each in logs))
+    assert not {each for kind, each in imported(trees["_client"]) if kind == "own"} & logs
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_know_no_clock_file_or_network(name):
+    """They compute from what they are given."""
+    tree = modules()[name]
+    outside = {package for kind, package in imported(tree) if kind == "outside"}
+    assert not outside & IMPURE_MODULES
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    }
+    assert not called & IMPURE_CALLS
+
+
+def test_two_modules_print_and_one_reads_the_environment():
+    """The edges are where they are said to be."""
+    printing, environment = set(), set()
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+                printing.add(name)
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
+                environment.add(name)
+    assert printing == {"_magics", "__main__"}
+    assert environment == {"_settings"}

@@ -1,0 +1,60 @@
+"""What loading costs, and what the front door shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import stability_magic
+
+HEAVY = ("adbc_driver_sqlite", "matplotlib", "numpy", "pandas", "psycopg", "pyarrow", "requests")
+HEAVY += ("sqlite_utils", "keyring")
+
+LOAD = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+config = Config()
+config.HistoryManager.enabled = False
+shell = InteractiveShell.instance(config=config)
+before = set(sys.modules)
+shell.run_line_magic("load_ext", "stability_magic")
+print(sorted({each.partition(".")[0] for each in set(sys.modules) - before}))
+print(shell.find_line_magic("stability_balance") is not None)
+"""
+
+
+def test_loading_imports_nothing_heavy():
+    """A kernel that merely loads the extension waits for none of the large packages."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], capture_output=True, text=True, timeout=60, check=True
+    )
+    packages, found = done.stdout.splitlines()
+    assert found == "True"
+    assert "stability_magic" in packages
+    assert not [each for each in HEAVY if f"'{each}'" in packages]
+
+
+def test_importing_imports_nothing_heavy():
+    """Names are fetched on first use."""
+    code = "import sys, stability_magic; print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert not [each for each in (*HEAVY, "IPython") if f"'{each}'" in done.stdout]
+
+
+def test_every_public_name_is_there():
+    """What is promised can be imported, and dir shows it."""
+    for name in stability_magic.__all__:
+        assert getattr(stability_magic, name) is not None
+        assert name in dir(stability_magic)
+    assert stability_magic.__all__ == sorted(stability_magic.__all__, key=lambda each: each)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """As with any module."""
+    with pytest.raises(AttributeError, match="no attribute 'burn'"):
+        _ = stability_magic.burn
