@@ -55,7 +55,7 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._lines import balance_line
 
     settings = session.settings
-    since = _when(session, arguments.since)
+    since = parse_when(arguments.since, now=settings.now())
     wanted = _asked_for(session, arguments)
     entries, errors = session.take(wanted, label=arguments.label, logged=not arguments.no_log)
     error = _one_error(errors, len(wanted))
@@ -135,6 +135,14 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
         raise BadArgument(f"a picture's name ends in {', '.join(_PICTURES)}; {target} does not.")
     since, until = _window(session, arguments)
     readings = _logged(session, arguments, since, until)
+    now = session.settings.now()
+    if until is not None and (since is None or since < now):
+        # In the future nobody could look; that is no gap.
+        until = min(until, now)
+    if arguments.since is None and len(readings):
+        # Nor did anybody ask for the time before the first reading.
+        first = readings.index[0].to_pydatetime()
+        since = first if since < first < (until or now) else since
     figure = plot_usage(readings, arguments.by, since=since, until=until)
     if target is None:
         return Outcome(figure=figure)
@@ -190,19 +198,17 @@ def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
     )
 
 
-def _when(session: Session, text: str, *, end: bool = False) -> datetime | None:
-    return parse_when(text, now=session.settings.now(), end=end)
-
-
 def _window(
     session: Session, arguments: argparse.Namespace
 ) -> tuple[datetime | None, datetime | None]:
-    """Since and until, of which either can be open."""
+    """Since and until, of which either can be open; a screenful where no since is given."""
+    now = session.settings.now()
+    until = None if arguments.until is None else parse_when(arguments.until, now=now, end=True)
     if arguments.since is None:
-        since: datetime | None = first_of(getattr(arguments, "by", "day"), session.settings.now())
+        end = now if until is None else min(until, now)
+        since: datetime | None = first_of(getattr(arguments, "by", "day"), end)
     else:
-        since = _when(session, arguments.since)
-    until = None if arguments.until is None else _when(session, arguments.until, end=True)
+        since = parse_when(arguments.since, now=now)
     if since is not None and until is not None and since >= until:
         raise BadArgument(
             f"since ({since:%Y-%m-%d %H:%M}) is not before until ({until:%Y-%m-%d %H:%M})."

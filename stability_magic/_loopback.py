@@ -156,7 +156,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(
+        self,
+        code: int,
+        message: str | None = None,
+        explain: str | None = None,  # noqa: ARG002 - http.server's signature
+    ) -> None:
         """Refuse what http.server could not parse, in the manner of the API."""
         self.close_connection = True
         name = "method_not_allowed" if code == 501 else "bad_request"

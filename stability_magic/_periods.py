@@ -13,9 +13,20 @@ from ._when import PERIODS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["period_edges"]
+__all__ = ["known_period", "period_edges"]
 
 _HOUR = 3_600_000_000
+
+
+def known_period(by: str) -> str:
+    """The name of a kind of periods, when it is one.
+
+    Raises:
+        ValueError: ``by`` is none of the four.
+    """
+    if by not in PERIODS:
+        raise ValueError(f"by is {by!r}; use one of {', '.join(PERIODS)}")
+    return by
 
 
 def period_edges(first: int, last: int, by: str, zone: tzinfo) -> NDArray[np.int64]:
@@ -33,12 +44,8 @@ def period_edges(first: int, last: int, by: str, zone: tzinfo) -> NDArray[np.int
     Raises:
         ValueError: ``by`` is none of the four.
     """
-    if by not in PERIODS:
-        raise ValueError(f"by is {by!r}; use one of {', '.join(PERIODS)}")
-    if by == "hour":
-        edges = _hours(first, last, zone)
-    else:
-        edges = _calendar(first, last, by, zone)
+    by_clock = known_period(by) == "hour"
+    edges = _hours(first, last, zone) if by_clock else _calendar(first, last, by, zone)
     begin = np.searchsorted(edges, first, side="right") - 1
     end = np.searchsorted(edges, last, side="right")
     return edges[begin : end + 1]
@@ -75,10 +82,12 @@ def _hours(first: int, last: int, zone: tzinfo) -> NDArray[np.int64]:
     marks = np.arange(first // _HOUR - 2, last // _HOUR + 4) * _HOUR
     offsets = _offsets(marks, zone)
     edges = np.unique((marks + offsets) // _HOUR * _HOUR - offsets)
-    return edges[(edges + _offsets(edges, zone)) % _HOUR == 0]
+    full: NDArray[np.bool_] = (edges + _offsets(edges, zone)) % _HOUR == 0
+    return edges[full]
 
 
 def _offsets(instants: NDArray[np.int64], zone: tzinfo) -> NDArray[np.int64]:
     utc = pd.DatetimeIndex(instants.view("datetime64[us]"), tz="UTC")
     wall = utc.tz_convert(zone).tz_localize(None)
-    return wall.as_unit("us").asi8 - instants
+    offsets: NDArray[np.int64] = wall.as_unit("us").asi8 - instants
+    return offsets

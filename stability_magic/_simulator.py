@@ -166,9 +166,13 @@ class Simulator:
             OSError: The port is taken.
         """
         if self._server is None:
-            self._server = LoopbackServer(self._answer, lambda: self.clock.now(), self._port)
+            self._server = LoopbackServer(self._answer, self._now, self._port)
             self._port = self._server.server_port
         return self
+
+    def _now(self) -> datetime:
+        # The clock may be replaced while the server runs.
+        return self.clock.now()
 
     def stop(self) -> None:
         """Drop every connection and end every thread; harmless when it does not serve.

@@ -19,7 +19,9 @@ LAYERS = (
     {"_client", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
     {"_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
     {"_log", "_panels", "_tables"},
-    {"_plot", "_demo"},
+    {"_plot_axes", "_demo"},
+    {"_plot_marks"},
+    {"_plot"},
     {"_session"},
     {"_actions"},
     {"_commands"},
@@ -37,7 +39,7 @@ OWNERS = {
     "adbc_driver_sqlite": {"_log_rows"},
     "adbc_driver_manager": {"_log_rows"},
     "pyarrow": {"_log_rows"},
-    "matplotlib": {"_plot"},
+    "matplotlib": {"_plot", "_plot_axes", "_plot_marks"},
     "IPython": {"_magics"},
     "traitlets": {"_settings"},
     "platformdirs": {"_settings"},
@@ -56,9 +58,7 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", 
 
 def modules() -> dict[str, ast.Module]:
     """The syntax trees of the package's modules."""
-    return {
-        path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")
-    }
+    return {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")}
 
 
 def imported(tree: ast.Module) -> set[tuple[str, str]]:

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -124,6 +123,22 @@ def test_plot_writes_a_picture(capsys, tmp_path, suffix):
 
 
 @pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    "window",
+    [
+        ["--since", "2026-11-01", "--until", "2100-01-01"],
+        ["--since", "2100-01-01", "--until", "2101-01-01"],
+        ["--until", "2026-01-01"],
+        ["--until", "2026-11-01"],
+        ["--since", "all", "--by", "month"],
+    ],
+)
+def test_a_picture_of_any_window_can_be_drawn(tmp_path, window):
+    """Of one in the future or before the first reading as well."""
+    assert main(["plot", *window, "--output", str(tmp_path / "credits.png")]) == 0
+
+
+@pytest.mark.usefixtures("log")
 def test_a_picture_that_cannot_be_written_is_a_failure(capsys, tmp_path):
     """A folder that is not there is told in one line."""
     assert main(["plot", "--output", str(tmp_path / "none" / "credits.png")]) == 1
@@ -151,7 +166,9 @@ def test_a_wrong_argument_exits_with_two(capsys, arguments):
     assert shown.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["burn"], ["balance", "--sinc", "7d"], ["usage", "--by"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["burn"], ["balance", "--sinc", "7d"], ["usage", "--by"]]
+)
 def test_what_argparse_refuses_exits_with_two(capsys, arguments):
     """Abbreviated and unknown options are refused."""
     with pytest.raises(SystemExit) as ended:

@@ -89,6 +89,10 @@ def test_every_error_is_documented_and_in_its_place():
 def test_the_python_example_runs(api, monkeypatch, tmp_path):
     """As it stands, in an empty folder."""
     example = README.split("```python\n")[1].split("```")[0]
+    key = 'os.environ["STABILITY_API_KEY"]'
+    assert key in example
+    # The simulator stands in for the service.
+    example = example.replace(key, f'{key}, api_url="{api.url}"')
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )

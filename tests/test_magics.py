@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from stability_magic import AuthenticationError, BalanceLog, LogError, SettingsError
 from stability_magic._frames import COLUMNS
-from stability_magic._simulator import FAULTS, Simulator
+from stability_magic._simulator import FAULTS
 
 MAGICS = ("account", "balance", "demo", "history", "login", "plot", "usage")
 

@@ -70,8 +70,8 @@ def test_seed_and_organization_choose_the_history():
     """Another seed or another organization is another history."""
     chosen = [("org-simulatedone", 0), ("org-simulatedone", -1), ("org-simulatedother", 0)]
     spent = [
-        Ledger(steady(id=id, images_per_workday=85, opening=1e6), seed).spent(EPOCH, NOON)
-        for id, seed in chosen
+        Ledger(steady(id=each, images_per_workday=85, opening=1e6), seed).spent(EPOCH, NOON)
+        for each, seed in chosen
     ]
     assert len(set(spent)) == 3
 
@@ -275,4 +275,5 @@ def test_the_demo_organizations_are_plainly_simulated():
     }
     for organization in organizations:
         assert organization.name.endswith(" (simulated)")
-        assert organization.id.startswith("org-sim") and len(organization.id) == 28
+        assert organization.id.startswith("org-sim")
+        assert len(organization.id) == 28

@@ -1,0 +1,325 @@
+"""Pictures of readings: the balance over time, and what was spent in each period.
+
+The modules named ``_plot…`` are the only importers of matplotlib.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import get_backend
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, StepPatch
+
+from ._panels import Bars, Shown, bars, line, shown, unwatched
+from ._plot_axes import (
+    Entries,
+    add_legend,
+    colour_of,
+    date,
+    days_of,
+    drawable_names,
+    ink,
+    limit,
+    pixel_time,
+    pixels,
+    say_why_empty,
+    style_of,
+    wrap_label,
+)
+from ._plot_marks import mark_topups
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["plot_balance", "plot_spend", "plot_usage"]
+
+_GREY = "#7f7f7f"
+_HATCH = "////"
+
+# They keep an SVG small, however many organizations share the columns and bars.
+_MOST_COLUMNS = 2000
+_MOST_BARS = 2000
+# Up to here a line shows each of its readings as a dot.
+_MOST_DOTS = 40
+
+
+def plot_balance(
+    readings: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    by: str = "day",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Axes:
+    """Draws balances over time, as steps: between two readings no slope is known.
+
+    Top-ups are marked with their size, of those that would lie on each other the largest.
+    Stretches with no reading of any of the organizations for longer than a period are
+    shaded. What more readings than pixels would hide is left out, but no extreme.
+
+    Args:
+        readings: A readings frame, in any order; of its columns ``organization`` and
+            ``credits`` are needed. Dates are in the time zone of its index.
+        ax: Where to draw; the current axes of pyplot when None.
+        by: The period: ``hour``, ``day``, ``week`` or ``month``.
+        since: Where the time axis begins, with a time zone; at the first reading when None.
+            A frame that also holds a reading before it shows the balance from there on.
+        until: Where the time axis ends; at the last reading when None.
+
+    Returns:
+        The axes drawn on; its y axis is in credits.
+
+    Raises:
+        ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
+            ``by`` is unknown, or ``since`` and ``until`` have no zone or the wrong order.
+    """
+    picture = shown(readings, by, since, until)
+    ax = _current_axes() if ax is None else ax
+    return _finished(ax, picture, _draw_balance(ax, picture))
+
+
+def plot_spend(
+    readings: pd.DataFrame,
+    by: str = "day",
+    *,
+    ax: Axes | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Axes:
+    """Draws credits spent in each hour, day, week or month, stacked by organization.
+
+    Where a top-up hides spending a bar is a lower bound, and hatched. Where there are more
+    periods than pixels a bar stands for neighbours, and shows the one with most spending.
+
+    Args:
+        readings: As for ``plot_balance``.
+        by: ``hour``, ``day``, ``week`` (from Monday) or ``month``.
+        ax: Where to draw; the current axes of pyplot when None.
+        since: What was spent before is left out, and the time axis begins here.
+        until: What was spent from here on is left out, and the time axis ends here.
+
+    Returns:
+        The axes drawn on; its y axis is in credits.
+
+    Raises:
+        ValueError: As for ``plot_balance``.
+    """
+    picture = shown(readings, by, since, until)
+    ax = _current_axes() if ax is None else ax
+    return _finished(ax, picture, _draw_spend(ax, picture))
+
+
+def plot_usage(
+    readings: pd.DataFrame,
+    by: str = "day",
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Figure:
+    """Draws the balance over time and, below on the same time axis, what was spent.
+
+    Args:
+        readings: As for ``plot_balance``.
+        by: ``hour``, ``day``, ``week`` (from Monday) or ``month``.
+        since: Where the time axis begins, with a time zone; at the first reading when None.
+        until: Where the time axis ends; at the last reading when None.
+
+    Returns:
+        A figure as large as ``rcParams["figure.figsize"]`` that pyplot does not know of, so
+        that a notebook shows it once, as the value of its cell.
+
+    Raises:
+        ValueError: As for ``plot_balance``.
+    """
+    picture = shown(readings, by, since, until)
+    figure = _Picture(layout="constrained")
+    # The canvas of a bare figure would draw it anew for each text that is measured.
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    balance, spend = _draw_balance(above, picture), _draw_spend(below, picture)
+    if balance and spend:
+        limit(below, picture, exactly=True)
+        date(below, picture)
+        add_legend(above, balance)
+        add_legend(below, Entries([], spend.others))
+    else:
+        below.set_title("")
+    wrap_label(below)
+    figure.align_ylabels()
+    return figure
+
+
+class _Picture(Figure):
+    """A figure that a notebook shows once, whatever was or was not set up for pyplot's figures.
+
+    IPython prefers the format that was chosen with ``%config InlineBackend`` to the PNG here.
+    """
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """The interactive figure of ``%matplotlib widget``; nothing with other backends."""
+        widget = sys.modules.get("ipympl.backend_nbagg")
+        if widget is None or not any(each in get_backend() for each in ("ipympl", "widget")):
+            return {}
+        if not isinstance(self.canvas, widget.Canvas):
+            widget.FigureManager(widget.Canvas(self), 0)
+        canvas: Any = self.canvas
+        return dict(canvas._repr_mimebundle_(**options))
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def _current_axes() -> Axes:
+    # Here alone: pyplot takes most of a second to import, and chooses a backend.
+    from matplotlib import pyplot
+
+    return pyplot.gca()
+
+
+def _finished(ax: Axes, picture: Shown, entries: Entries | None) -> Axes:
+    if entries:
+        limit(ax, picture)
+        date(ax, picture)
+        add_legend(ax, entries)
+    return ax
+
+
+def _draw_balance(ax: Axes, picture: Shown) -> Entries | None:
+    """Draws the upper panel; None where there is nothing to draw."""
+    ax.set_ylabel("credits left")
+    lines = _draw_lines(ax, picture)
+    if not lines:
+        say_why_empty(ax, picture)
+        return None
+    others = _shade(ax, picture) + mark_topups(ax, picture)
+    lowest, highest = ax.dataLim.intervaly
+    # How near to nothing a balance is can be seen where nothing is in the picture.
+    if 0 < lowest < highest / 2:
+        ax.update_datalim([(0, 0)], updatex=False)
+    ax.yaxis.set_major_formatter("{x:,.10g}")
+    return Entries(lines, others)
+
+
+def _draw_lines(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
+    names = drawable_names(picture)
+    columns = max(50, min(2 * pixels(ax), _MOST_COLUMNS // max(1, len(names))))
+    entries: list[tuple[Artist, str]] = []
+    for code, name in enumerate(names):
+        steps = line(picture, code, columns)
+        if steps is None:
+            continue
+        dotted = len(steps.readings) <= _MOST_DOTS
+        entries += [
+            (each, name)
+            for each in ax.plot(
+                days_of(steps.times),
+                steps.credits,
+                drawstyle="steps-post",
+                color=colour_of(code),
+                linestyle=style_of(code),
+                marker="o" if dotted else "",
+                markersize=3.5,
+                markevery=steps.readings if dotted else None,
+                label=name,
+            )
+        ]
+    return entries
+
+
+def _shade(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
+    starts, ends = (days_of(each) for each in unwatched(picture, pixel_time(ax, picture)))
+    if not len(starts):
+        return []
+    shading = ax.broken_barh(
+        list(zip(starts, ends - starts, strict=True)),
+        (0, 1),
+        transform=ax.get_xaxis_transform(),
+        facecolor=_GREY,
+        linewidth=0,
+        alpha=0.25,
+        zorder=0.5,
+        label="nobody looked",
+    )
+    return [(shading, "nobody looked")]
+
+
+def _draw_spend(ax: Axes, picture: Shown) -> Entries | None:
+    """Draws the lower panel; None where there is nothing to draw."""
+    ax.set_ylabel(f"credits spent per {picture.by}")
+    names = drawable_names(picture)
+    found = bars(picture, max(50, min(pixels(ax), _MOST_BARS // max(1, len(names)))))
+    if found is None:
+        say_why_empty(ax, picture)
+        return None
+    tops = np.cumsum(found.spent, axis=0)
+    highest = tops[-1].max() or 1.0
+    ax.update_datalim([(each, highest) for each in days_of(found.edges[[0, -1]])])
+    ax.update_datalim([(0, 0)], updatex=False)
+    organizations = _draw_bars(ax, found, tops, names)
+    ax.yaxis.set_major_formatter("{x:,.10g}")
+    if not found.at_least.any():
+        return Entries(organizations, [])
+    sample = Patch(facecolor="none", edgecolor=ink(ax), hatch=_HATCH, linewidth=0.5)
+    return Entries(organizations, [(sample, "at least (a top-up hides spending)")])
+
+
+def _draw_bars(
+    ax: Axes, found: Bars, tops: NDArray[np.float64], names: list[str]
+) -> list[tuple[Artist, str]]:
+    edges, bases = days_of(found.edges), tops - found.spent
+    bounds = np.where(found.at_least, tops, np.nan)
+    spaced = pixels(ax) >= 4 * len(edges)
+    if spaced:
+        gap = 4 * (edges[-1] - edges[0]) / pixels(ax)
+        edges, tops, bases, bounds = _spaced(edges, gap, tops, bases, bounds)
+    entries: list[tuple[Artist, str]] = []
+    for code in range(len(names)):
+        if found.spent[code].any() or len(names) == 1:
+            colour = colour_of(code)
+            patch = StepPatch(tops[code], edges, baseline=bases[code], color=colour, linewidth=0)
+            patch.set_label(names[code])
+            _add_steps(ax, patch)
+            entries.append((patch, names[code]))
+        if found.at_least[code].any():
+            hatched = StepPatch(bounds[code], edges, baseline=bases[code], fill=False)
+            hatched.set(hatch=_HATCH, edgecolor=ink(ax))
+            # The outline shows a lower bound of nothing, too; on thin bars it hides the rest.
+            hatched.set_linewidth(0.5 if spaced else 0)
+            _add_steps(ax, hatched)
+    return entries
+
+
+def _add_steps(ax: Axes, patch: StepPatch) -> None:
+    # Axes.stairs would look for the limits in every corner of every bar, which takes longer
+    # than all the rest.
+    patch.sticky_edges.y.append(0)
+    ax.add_artist(patch)
+
+
+def _spaced(
+    edges: NDArray[np.float64],
+    gap: float,
+    tops: NDArray[np.float64],
+    bases: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], ...]:
+    """Bars that leave a seventh of their width free, and no more than ``gap``."""
+    ends = edges[1:] - np.minimum(np.diff(edges) / 7, gap)
+    slots = []
+    # Where the top is NaN nothing is drawn; the base may not be.
+    for rows, between in ((tops, np.nan), (bases, 0.0), (bounds, np.nan)):
+        slot = np.full((len(rows), 2 * rows.shape[1] - 1), between)
+        slot[:, ::2] = rows
+        slots.append(slot)
+    return (np.column_stack([edges[:-1], ends]).ravel(), *slots)
