@@ -121,7 +121,7 @@ def default_organizations() -> tuple[SimulatedOrganization, ...]:
     """
     return (
         SimulatedOrganization(
-            id="org-simulatedpipeline0000001",
+            id="org-sim-pipeline",
             name="Lantern Pipeline (simulated)",
             opening=9250.400000000001,
             images_per_workday=14.0,
@@ -135,7 +135,7 @@ def default_organizations() -> tuple[SimulatedOrganization, ...]:
             refill_delay=9.0,
         ),
         SimulatedOrganization(
-            id="org-simulatedstudio000000002",
+            id="org-sim-studio",
             name="Fernhill Studio (simulated)",
             role="OWNER",
             is_default=True,
@@ -149,7 +149,7 @@ def default_organizations() -> tuple[SimulatedOrganization, ...]:
             utc_offset=1.0,
         ),
         SimulatedOrganization(
-            id="org-simulatedprototype000003",
+            id="org-sim-prototype",
             name="Old Prototype (simulated)",
             role="ACCOUNTANT",
             opening=125.6336833840314097,

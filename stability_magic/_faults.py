@@ -77,7 +77,7 @@ def _organization(number: int, is_default: bool) -> dict[str, Any]:
 def _account(*organizations: object) -> Fault:
     return _json(
         {
-            "id": "user-simulatedfault",
+            "id": "user-sim-fault",
             "email": "faulty@example.com",
             "organizations": organizations,
             "profile_picture": "https://example.com/simulated.png",
@@ -135,7 +135,7 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
         "account-no-organizations": _account(),
         "account-two-defaults": _account(_organization(1, True), _organization(2, True)),
         "account-no-default": _account(_organization(1, False), _organization(2, False)),
-        "account-missing-fields": _json({"id": "user-simulatedfault"}),
+        "account-missing-fields": _json({"id": "user-sim-fault"}),
         "account-organization-without-id": _account(_without(_organization(1, True), "id")),
         "account-organization-without-name": _account(_without(_organization(1, True), "name")),
         "account-organization-not-an-object": _account("org-simulatedfault0000000001"),

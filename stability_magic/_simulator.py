@@ -261,7 +261,7 @@ class Simulator:
 
     def _account(self) -> dict[str, Any]:
         return {
-            "id": "user-simulated0000000000001",
+            "id": "user-sim-0001",
             "email": "demo.person@example.com",
             "organizations": [
                 {
