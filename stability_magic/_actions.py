@@ -95,7 +95,7 @@ def _asked_for(session: Session, arguments: argparse.Namespace) -> list[str | No
     return organizations
 
 
-def _one_error(errors: list[ApiError], asked: int) -> ApiError | None:
+def _one_error(errors: list[StabilityMagicError], asked: int) -> StabilityMagicError | None:
     if len(errors) < 2:
         return errors[0] if errors else None
     told = " ".join(str(each) for each in errors)

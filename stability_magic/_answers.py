@@ -55,6 +55,11 @@ class Answer(NamedTuple):
     body: bytes
     secret: str = ""
 
+    def __repr__(self) -> str:
+        # Without what the service said: it may have repeated the key, and some tracebacks show
+        # variables.
+        return f"Answer(asked={self.asked!r}, status={self.status})"
+
 
 def account_of(answer: Answer) -> Account:
     """The account in a 200 answer.
@@ -98,13 +103,9 @@ def credits_of(answer: Answer) -> float:
     if "credits" not in body:
         fields = ", ".join(_shown(answer, each)[:40] for each in list(body)[:8]) or "none"
         raise _unexpected(answer, f"it has no 'credits'; its fields are: {fields}")
-    value = body["credits"]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    credits = body["credits"]
+    if not isinstance(credits, float):
         raise _unexpected(answer, "'credits' is not a number")
-    try:
-        credits = float(value)
-    except OverflowError:
-        credits = math.inf
     if not math.isfinite(credits):
         raise _unexpected(answer, "'credits' is not a finite number")
     return credits
@@ -130,7 +131,7 @@ def error_of(answer: Answer, now: datetime) -> StatusError:
             retry_after=wait,
             **facts,
         )
-    if _is_page(answer):
+    if _is_page(answer) or (answer.status == 403 and not problem):
         return StatusError(f"{answer.asked}: HTTP {answer.status}. {_PROXY}", **facts)
     if answer.status == 401:
         return AuthenticationError(
@@ -138,7 +139,7 @@ def error_of(answer: Answer, now: datetime) -> StatusError:
             " %stability_login; keys are listed at https://platform.stability.ai/account/keys.",
             **facts,
         )
-    if answer.status == 403 and problem:
+    if answer.status == 403:
         return PermissionDeniedError(
             f"{answer.asked} is not shown to this key ({said})."
             " %stability_account lists the key's organizations.",
@@ -150,7 +151,7 @@ def error_of(answer: Answer, now: datetime) -> StatusError:
 def _advice(status: int) -> str:
     if 300 <= status < 400:
         return "It redirects elsewhere, and redirects are not followed; check api_url."
-    if status in (403, 404, 405, 410):
+    if status in (404, 405, 410):
         return "Check api_url and api_version."
     return "Nothing was read; try again in a minute."
 
@@ -163,7 +164,7 @@ def _retry_after(answer: Answer, now: datetime) -> float:
     except ValueError:
         try:
             until = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return DEFAULT_WAIT
         wait = (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
     if math.isnan(wait):
@@ -181,13 +182,12 @@ def _is_page(answer: Answer) -> bool:
 
 
 def _json(answer: Answer) -> Any:
-    """The body as JSON; ValueError where it is none."""
-
-    def no_constant(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
+    """The body as JSON, each number a float; ValueError where it is none."""
+    body = answer.body
+    if len(answer.secret) >= _SHORTEST_SECRET:
+        body = body.replace(answer.secret.encode(), b"***")
     try:
-        return json.loads(answer.body, parse_constant=no_constant)
+        return json.loads(body, parse_int=float)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -234,9 +234,7 @@ def _object(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def _field(
-    answer: Answer, body: Mapping[str, Any], name: str, kind: type, where: str = ""
-) -> Any:
+def _field(answer: Answer, body: Mapping[str, Any], name: str, kind: type, where: str = "") -> Any:
     path = f"{where}.{name}" if where else name
     if name not in body:
         raise _unexpected(answer, f"it has no {path!r}")
@@ -247,5 +245,6 @@ def _field(
 
 def _unexpected(answer: Answer, what: str) -> ResponseError:
     return ResponseError(
-        f"{answer.asked} gave an answer that cannot be understood: {what}. Nothing was read from it."
+        f"{answer.asked} gave an answer that cannot be understood: {what}."
+        " Nothing was read; check api_url, or try again later."
     )

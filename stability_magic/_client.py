@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 import time
+import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Retry
 
 from ._answers import Answer, account_of, credits_of, error_of
 from ._errors import RateLimitError, ResponseError, SettingsError, TransportError
 from ._readings import Account, Balance
-from ._text import clean_text
+from ._text import Secret, clean_text
 from ._version import __version__
 
-__all__ = ["API_URL", "API_VERSIONS", "Secret", "StabilityClient", "checked_key"]
+__all__ = ["API_URL", "API_VERSIONS", "StabilityClient", "checked_key"]
 
 API_URL = "https://api.stability.ai"
 API_VERSIONS = ("auto", "v1alpha", "v1")
 
 # A service that was switched off, or never knew the key, says so with one of these.
 _NOT_SERVED = frozenset({401, 403, 404, 410})
+_BAD_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    LocationParseError,
+)
 _LARGEST_BODY = 1024 * 1024
+_LONGEST_TIMEOUT = 86_400.0
 
-
-class Secret(str):
-    """Text that tracebacks and debuggers show as ``***``."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
+_T = TypeVar("_T")
 
 
 class StabilityClient:
@@ -56,13 +58,16 @@ class StabilityClient:
         timeout: Seconds to wait for the connection, and for the answer.
 
     Raises:
-        SettingsError: The key, the address or the version cannot be used.
+        SettingsError: The key, the address, the version or the time-out cannot be used.
 
     Example::
 
         with StabilityClient(os.environ["STABILITY_API_KEY"]) as client:
             print(client.balance().credits)
     """
+
+    # There from the start: a traceback may show a client that could not be made.
+    api_url = ""
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class StabilityClient:
                 f"api_version is {api_version!r}; use one of {', '.join(API_VERSIONS)}."
             )
         self.api_url = _checked_url(api_url)
-        self.timeout = timeout
+        self.timeout = timeout  # checked in the setter
         self._key = checked_key(api_key)
         self._version = None if api_version == "auto" else api_version
         self._wait_until = 0.0
@@ -110,13 +115,26 @@ class StabilityClient:
         """The first 16 hexadecimal digits of the key's SHA-256."""
         return hashlib.sha256(self._key.encode()).hexdigest()[:16]
 
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for the connection, and for the answer."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        if not 0 < seconds <= _LONGEST_TIMEOUT:
+            raise SettingsError(
+                f"timeout is {seconds:g}; use a number of seconds above 0, up to a day's."
+            )
+        self._timeout = seconds
+
     def account(self) -> Account:
         """The user that the key belongs to, and the user's organizations.
 
         Raises:
             ApiError: One of its subclasses; see the class.
         """
-        return account_of(self._ask("account"))
+        return self._ask("account", account_of)
 
     def balance(self, organization: str | None = None) -> Balance:
         """The credits that are left now.
@@ -128,8 +146,7 @@ class StabilityClient:
             SettingsError: The id holds what no id holds; nothing was sent.
             ApiError: One of its subclasses; see the class.
         """
-        answer = self._ask("balance", organization)
-        credits = credits_of(answer)
+        credits = self._ask("balance", credits_of, organization)
         return Balance(
             organization=organization,
             credits=credits,
@@ -138,8 +155,10 @@ class StabilityClient:
             key_fingerprint=self.key_fingerprint,
         )
 
-    def _ask(self, operation: str, organization: str | None = None) -> Answer:
-        """The 200 answer of the version that this service serves."""
+    def _ask(
+        self, operation: str, read: Callable[[Answer], _T], organization: str | None = None
+    ) -> _T:
+        """What is read from the 200 answer of the version that this service serves."""
         if organization is not None and not _is_header_text(organization):
             raise SettingsError(
                 f"{clean_text(organization)!r} is no organization id; nothing was sent."
@@ -156,8 +175,10 @@ class StabilityClient:
             answer = self._send(version, operation, organization)
         if answer.status != 200:
             raise error_of(answer, datetime.now(UTC))
+        value = read(answer)
+        # Only now is it known that the API answered, and not a network that wants a login.
         self._version = version
-        return answer
+        return value
 
     def _send(self, version: str, operation: str, organization: str | None) -> Answer:
         url = f"{self.api_url}/{version}/user/{operation}"
@@ -188,7 +209,10 @@ class StabilityClient:
                 f"{asked} did not answer: {problem}. Nothing was read; asking again is safe."
             )
         if len(answer.body) > _LARGEST_BODY:
-            raise ResponseError(f"{asked} answered with more than 1 MiB; the rest was not read.")
+            raise ResponseError(
+                f"{asked} answered with more than 1 MiB, which no account needs; the rest"
+                " was not read. Check api_url and the network."
+            )
         if answer.status == 429:
             self._remember_wait(answer)
         return answer
@@ -220,18 +244,39 @@ class _KeyAuth(AuthBase):
         return request
 
 
+class _Retry(Retry):
+    """A retry that leaves alone what came with the answer before."""
+
+    def increment(self, *details: Any, **named: Any) -> Self:
+        again = super().increment(*details, **named)
+        response = named.get("response")
+        if response is not None:
+            # Else the whole body, however long, is read before the request is sent again.
+            response.close()
+        return again
+
+
+class _Session(requests.Session):
+    """A session that has no business with redirects."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        # Where there is one, requests reads the whole body, however long, to prepare for it.
+        return None
+
+
 def _session() -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.headers.update(
         {
             "Accept": "application/json",
+            "Accept-Encoding": "gzip",
             "Stability-Client-ID": "stability-magic",
             "Stability-Client-Version": __version__,
             # Without a name of its own, a CDN takes the client for a robot.
             "User-Agent": f"stability-magic/{__version__}",
         }
     )
-    retry = Retry(
+    retry = _Retry(
         total=1,
         other=0,
         redirect=0,
@@ -248,16 +293,29 @@ def _session() -> requests.Session:
 
 def _body(response: requests.Response, timeout: float) -> bytes:
     """The body, or its first bytes past the limit; a body that trickles in is given up."""
+    # It is unpacked when it is here: unpacking while reading can wait for ever for a byte that
+    # means something, and may blow up a little to a lot.
     deadline = time.monotonic() + timeout
     body = bytearray()
     while len(body) <= _LARGEST_BODY:
-        chunk = response.raw.read1(65536, decode_content=True)
+        chunk = response.raw.read1(65536, decode_content=False)
         if not chunk:
             break
         body += chunk
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
+    if response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
+        return _unpacked(bytes(body))
     return bytes(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """A gzip body as it was, or its first bytes past the limit."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _LARGEST_BODY + 1)
+    except zlib.error:
+        # Then it is no JSON either, which is what will be said about it.
+        return body
 
 
 def _reason(error: Exception, timeout: float) -> str:
@@ -266,6 +324,8 @@ def _reason(error: Exception, timeout: float) -> str:
         return f"no answer within {timeout:g} s"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy did not let the request through; check HTTPS_PROXY"
+    if isinstance(error, _BAD_ADDRESS):
+        return "its address or that of a proxy cannot be used; check api_url and HTTPS_PROXY"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate or connection is not valid"
     words = str(error)
@@ -286,9 +346,9 @@ def checked_key(key: str) -> Secret:
     Raises:
         SettingsError: It is empty, or holds what no key holds.
     """
-    cleaned = key.strip()
-    if cleaned[:7].lower() == "bearer ":
-        cleaned = cleaned[7:].strip()
+    # Secret at once: an exception from here may be shown with the variables.
+    key = Secret(key)
+    cleaned = Secret(re.sub(r"^bearer(\s+|$)", "", key.strip(), flags=re.IGNORECASE))
     if not cleaned:
         raise SettingsError("The API key is empty; set STABILITY_API_KEY or run %stability_login.")
     if not _is_header_text(cleaned):
@@ -296,7 +356,7 @@ def checked_key(key: str) -> Secret:
             "The API key holds a space, a line break or a character that no key has; copy it"
             " again from https://platform.stability.ai/account/keys."
         )
-    return Secret(cleaned)
+    return cleaned
 
 
 def _is_header_text(value: str) -> bool:
@@ -305,16 +365,16 @@ def _is_header_text(value: str) -> bool:
 
 def _checked_url(url: str) -> str:
     """The service's address without a slash at its end; https is understood where none is said."""
-    stripped = url.strip().rstrip("/")
-    full = stripped if "://" in stripped else f"https://{stripped}"
+    text = url.strip()
+    full = (text if "://" in text else f"https://{text}").rstrip("/")
     try:
         parts = urlsplit(full)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or not full.isascii() or not full.isprintable() or " " in full:
-        raise SettingsError("api_url is no address of a service; the usual one is " + API_URL)
-    if parts.username is not None or parts.query or parts.fragment:
+        raise SettingsError(f"api_url is no address of a service; use {API_URL} or one like it.")
+    if parts.username is not None or "?" in full or "#" in full:
         raise SettingsError("api_url holds a user, a query or a fragment; give host and path only.")
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(full)):
         return full

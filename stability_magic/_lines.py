@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from datetime import datetime
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ._readings import Account
 from ._text import clean_text
 from ._when import time_phrase
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "account_line",
@@ -28,6 +29,7 @@ _LONGEST_NAME = 60
 
 def credits_text(credits: float) -> str:
     """Credits with two decimals; an amount too small for them is not shown as nothing."""
+    credits = credits or 0.0  # of the two zeros the one without a sign
     if credits and abs(credits) < 0.01:
         return f"{credits:.1g}"
     return f"{credits:,.2f}" if abs(credits) < 1e15 else f"{credits:.6g}"
@@ -109,9 +111,9 @@ def usage_line(usage: pd.DataFrame, now: datetime) -> str:
         return "no readings in this time"
     bound = "at least " if usage["at_least"].any() else ""
     since = time_phrase(usage.index[0].to_pydatetime(), now).removesuffix(" 00:00")
-    spent, usd = (math.fsum(usage[each]) for each in ("spent", "usd"))
+    spent, usd = (sum(usage[each]) for each in ("spent", "usd"))
     line = f"{bound}{credits_text(spent)} credits ({usd_text(usd)}) spent since {since}"
-    topped_up = math.fsum(usage["topped_up"])
+    topped_up = sum(usage["topped_up"])
     return f"{line} · {credits_text(topped_up)} or more topped up" if topped_up else line
 
 

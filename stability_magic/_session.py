@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._errors import ApiError, LogError, StabilityMagicError
+from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
 from ._settings import Keys, StabilityMagic
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Session:
 
     def take(
         self, organizations: Sequence[str | None], *, label: str | None, logged: bool
-    ) -> tuple[list[Entry], list[ApiError]]:
+    ) -> tuple[list[Entry], list[StabilityMagicError]]:
         """Reads balances and logs them.
 
         One that cannot be read does not keep the others from being read and logged.
@@ -130,11 +130,13 @@ class Session:
         # First, so that a setting that cannot be used is told before anything is sent.
         self.log()
         client = self.client()
-        balances, errors = [], []
+        balances: list[Balance] = []
+        errors: list[StabilityMagicError] = []
         for each in organizations:
             try:
                 balances.append(client.balance(each))
-            except ApiError as error:
+            except (ApiError, SettingsError) as error:
+                # Settings: an id that cannot be sent, though the service lists it.
                 errors.append(error)
         entries = [
             entry(each, source=self.source, label=label) for each in self._identified(balances)

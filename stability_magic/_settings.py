@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -14,6 +15,7 @@ from traitlets import Bool, Enum, Float, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ._errors import SettingsError
+from ._text import Secret
 
 __all__ = ["KEY_VARIABLE", "Keys", "StabilityMagic"]
 
@@ -39,28 +41,32 @@ class _FromEnvironment(TraitType[Any, Any]):
         return self._validate(obj, self.from_string(said) if said else self.default(obj))
 
 
-class _Text(_FromEnvironment, Unicode):  # type: ignore[misc, type-arg]
+class _Text(_FromEnvironment, Unicode):  # type: ignore[type-arg]
     """Text from the environment."""
 
 
-class _Number(_FromEnvironment, Float):  # type: ignore[misc, type-arg]
+class _Number(_FromEnvironment, Float):  # type: ignore[type-arg]
     """A number from the environment."""
 
     def from_string(self, s: str) -> float | None:
         try:
-            return float(s)
+            number = float(s)
         except ValueError:
-            raise SettingsError(f"{self.metadata['env']} is {s!r}, which is no number.") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise SettingsError(
+                f"{self.metadata['env']} is {s!r}, which is no number; set one, or unset it."
+            )
+        return number
 
 
-class _Choice(_FromEnvironment, Enum):  # type: ignore[misc, type-arg]
+class _Choice(_FromEnvironment, Enum):  # type: ignore[type-arg]
     """One of a few words from the environment."""
 
     def from_string(self, s: str) -> str:
-        if s not in self.values:
-            raise SettingsError(
-                f"{self.metadata['env']} is {s!r}; use one of {', '.join(self.values)}."
-            )
+        words = tuple(self.values or ())
+        if s not in words:
+            raise SettingsError(f"{self.metadata['env']} is {s!r}; use one of {', '.join(words)}.")
         return s
 
 
@@ -118,12 +124,16 @@ class StabilityMagic(Configurable):
         Raises:
             SettingsError: The zone is not known.
         """
-        name = self.timezone.lstrip(":") or _machine_zone()
+        name = self.timezone.removeprefix(":")
+        if Path(name).is_absolute():
+            # TZ may be a file of the system's zones, or a link to one.
+            name = Path(name).resolve().as_posix().rpartition("/zoneinfo/")[2]
         try:
-            return ZoneInfo(name)
+            return ZoneInfo(name or _machine_zone())
         except (KeyError, ValueError, OSError):
+            what = repr(name) if name else "of this machine"
             raise SettingsError(
-                f"The time zone {name!r} is not known; set StabilityMagic.timezone or TZ to a"
+                f"The time zone {what} is not known; set StabilityMagic.timezone or TZ to a"
                 " name such as Europe/Berlin or UTC."
             ) from None
 
@@ -153,26 +163,33 @@ class Keys:
 
     def hold(self, key: str) -> None:
         """Holds a key for as long as this object lives."""
-        self._held = key
+        self._held = Secret(key)
 
     def save(self, key: str) -> None:
         """Puts a key into the system's keyring, for later sessions.
 
         Raises:
-            SettingsError: There is no keyring.
+            SettingsError: There is no keyring, or it does not keep the key.
         """
+        key, failure = Secret(key), ""
         try:
             import keyring
 
             keyring.set_password(_SERVICE, KEY_VARIABLE, key)
+            # A keyring that was switched off takes everything and keeps nothing.
+            if keyring.get_password(_SERVICE, KEY_VARIABLE) != key:
+                failure = "it keeps nothing"
         except Exception as error:
             # A keyring's back ends raise what they like, and some repeat what they were given.
+            failure = type(error).__name__
+        # Raised out here, so that the exception does not carry the one of the back end.
+        if failure:
             raise SettingsError(
-                f"The key could not be saved in a keyring ({type(error).__name__}); install"
+                f"The key could not be saved in a keyring ({failure}); install"
                 f" stability_magic[keyring], or set {KEY_VARIABLE}. It is held for this session."
-            ) from None
+            )
 
-    def find(self) -> str:
+    def find(self) -> Secret:
         """The API key.
 
         Raises:
@@ -181,7 +198,7 @@ class Keys:
         for source in (_environment_key, lambda: self._held, _colab_key, _keyring_key):
             key = source()
             if key.strip():
-                return key
+                return Secret(key)
         raise SettingsError(_NO_KEY)
 
 
@@ -192,9 +209,9 @@ def _environment_key() -> str:
 def _colab_key() -> str:
     if "google.colab" not in sys.modules:
         return ""
-    from google.colab import userdata
-
     try:
+        from google.colab import userdata
+
         return str(userdata.get(KEY_VARIABLE) or "")
     except Exception:
         # Not there, or the notebook has no access to it: then the next source is asked.

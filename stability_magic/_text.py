@@ -1,15 +1,22 @@
-"""Text that comes from outside, made safe to show."""
+"""Text that comes from outside, made safe to show; and text that is not to be shown."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["clean_text", "masked_email"]
+__all__ = ["Secret", "clean_text", "masked_email"]
 
 # Marks that reorder the text after them, in a terminal as in a page.
-_REORDERING = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Secret(str):
+    """Text that tracebacks and debuggers show as ``***``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 def clean_text(value: str) -> str:
@@ -26,5 +33,5 @@ def clean_text(value: str) -> str:
 
 def masked_email(address: str) -> str:
     """An address of which only the first letter and the domain are readable."""
-    _, at, domain = address.rpartition("@")
-    return f"{address[:1]}***{at}{domain}" if at else "***"
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***{at}{domain}" if at else "***"

@@ -88,3 +88,21 @@ def test_in_a_picture_it_is_drawn_without_a_warning(name, tmp_path):
     for kind in ("svg", "png", "pdf"):
         assert main(["plot", "--output", str(tmp_path / f"names.{kind}")]) == 0
     ET.parse(tmp_path / "names.svg")
+
+
+def test_an_id_that_cannot_be_sent_does_not_cost_the_other_organizations(
+    monkeypatch, log_path, capsys
+):
+    """The others are read; the error names the id."""
+    organizations = [
+        SimulatedOrganization(id="no id", name="One", opening=1e4),
+        SimulatedOrganization(id="org-2", name="Two", is_default=True, opening=1e4),
+    ]
+    clock = SimulatedClock(speed=0)
+    with Simulator(organizations=organizations, clock=clock) as simulator:
+        monkeypatch.setenv("STABILITY_API_HOST", simulator.url)
+        monkeypatch.setenv("STABILITY_API_KEY", simulator.api_key)
+        assert main(["balance", "-a", "--format", "csv"]) == 1
+    shown = capsys.readouterr()
+    assert "org-2" in shown.out
+    assert "'no id' is no organization id" in shown.err

@@ -1,0 +1,52 @@
+"""What the tests of several modules share: what every error of this package has to be."""
+
+from __future__ import annotations
+
+import re
+import traceback
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import stability_magic
+
+# A made-up key that nothing but a key can be.
+KEY = "sk-made-up-0123456789abcdefghijklmnopqrstuvwxyz"
+
+_ADVICE = re.compile(
+    r"\b([Cc]heck|[Rr]un|[Ss]et|[Uu]se|[Tt]ry|ask(ing)? again|copy|give|install|lists|wait until)\b"
+)
+
+
+def assert_is_told_well(error: BaseException, key: str = KEY) -> None:
+    """The error is ours, one line, says what to do, and bears the key nowhere."""
+    assert isinstance(error, stability_magic.StabilityMagicError)
+    message = str(error)
+    assert len(message.splitlines()) == 1
+    # Control characters, lone surrogates and line ends harm terminals and logs.
+    assert not {unicodedata.category(each) for each in message} & {"Cc", "Cs", "Zl", "Zp"}
+    assert len(message) < 800
+    assert _ADVICE.search(message), message
+    assert_hides(error, key)
+
+
+def assert_hides(error: BaseException, key: str = KEY) -> None:
+    """The key is not in the error, nor in a traceback that shows every variable.
+
+    The variables of the tests themselves do not count.
+    """
+    trace = traceback.TracebackException.from_exception(
+        error, capture_locals=True, lookup_lines=False
+    )
+    told = [str(error), repr(error), repr(error.args), repr(vars(error)), *_shown(trace)]
+    assert key not in "\n".join(told)
+
+
+def _shown(trace: traceback.TracebackException | None) -> Iterator[str]:
+    while trace is not None:
+        yield from trace.format_exception_only()
+        for frame in trace.stack:
+            if Path(frame.filename).parent != Path(__file__).parent:
+                yield from (frame.locals or {}).values()
+        # Also what a ``from None`` hides: error trackers show it all the same.
+        trace = trace.__cause__ or trace.__context__
