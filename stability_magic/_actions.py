@@ -154,7 +154,7 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def login(session: Session, arguments: argparse.Namespace) -> Outcome:
-    from ._client import checked_key
+    from ._checks import checked_key
 
     if session.source == "cli" and not arguments.save:
         raise BadArgument("a key held for the session ends with this command; add --save.")

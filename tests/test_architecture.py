@@ -15,8 +15,9 @@ PACKAGE = Path(stability_magic.__file__).parent
 # From the bottom up: a module imports from its own layer and from those below it.
 LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
-    {"_answers", "_settings", "_frames", "_activity", "_faults", "_when"},
-    {"_client", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
+    {"_answers", "_checks", "_settings", "_frames", "_activity", "_faults", "_when"},
+    {"_transport", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
+    {"_client"},
     {"_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
     {"_log", "_panels", "_tables"},
     {"_plot_axes", "_demo"},
@@ -32,8 +33,8 @@ LAYERS = (
 
 # The one owner of each outside thing, or the few that share it.
 OWNERS = {
-    "requests": {"_client"},
-    "urllib3": {"_client"},
+    "requests": {"_transport"},
+    "urllib3": {"_transport"},
     "sqlite3": {"_log", "_log_file", "_log_rows", "_log_schema"},
     "sqlite_utils": {"_log_file", "_log_schema"},
     "adbc_driver_sqlite": {"_log_rows"},
@@ -50,9 +51,19 @@ OWNERS = {
 }
 
 # They know no clock, file or network.
-PURE = {"_answers", "_frames", "_lines", "_panels", "_periods", "_spend", "_tables", "_text"}
+PURE = {
+    "_answers",
+    "_checks",
+    "_frames",
+    "_lines",
+    "_panels",
+    "_periods",
+    "_spend",
+    "_tables",
+    "_text",
+}
 PURE |= {"_thinning", "_when"}
-IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time", "urllib"}
+IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
 
