@@ -243,7 +243,8 @@ def _require(frame: pd.DataFrame, columns: Iterable[str]) -> None:
 
 
 def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if len(column) and not numeric:
         raise ValueError("the column 'credits' does not hold numbers; use astype(float)")
     credits = column.to_numpy(dtype="float64", na_value=np.nan)
     if not np.isfinite(credits).all():

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from ._frames import Rows, readings_frame, text
+from ._log_entries import Entry, Known, entry, frame_of, unlogged_frame
 from ._log_file import reading, writing
-from ._log_rows import Columns, Span, fetch
+from ._log_rows import Span, fetch
 from ._readings import Account, Balance, microseconds
 from ._settings import StabilityMagic
-from ._text import clean_text
 
 __all__ = ["BalanceLog", "Entry", "entry", "unlogged_frame"]
 
@@ -37,42 +32,6 @@ _LOGGED = """
     )
     SELECT organization FROM logged WHERE organization IS NOT NULL
 """
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """A reading as the log keeps it.
-
-    The id is made once: an entry that is written again, or merged from another file, is
-    recognised. ``read_at`` counts microseconds since 1970 UTC.
-    """
-
-    organization: str
-    read_at: int
-    credits: float
-    api_url: str
-    source: str
-    label: str | None
-    id: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(16))
-
-
-def entry(balance: Balance, *, source: str = "library", label: str | None = None) -> Entry:
-    """The entry of a balance; an unknown organization goes by its key's fingerprint.
-
-    Raises:
-        ValueError: The credits are no finite number.
-    """
-    credits = balance.credits
-    if isinstance(credits, bool) or not math.isfinite(credits):
-        raise ValueError(f"credits are {credits!r}, which is no balance; nothing was logged")
-    return Entry(
-        organization=clean_text(balance.organization or f"key:{balance.key_fingerprint}"),
-        read_at=microseconds(balance.read_at),
-        credits=float(credits),
-        api_url=balance.api_url,
-        source=clean_text(source),
-        label=clean_text(label) if label else None,
-    )
 
 
 class BalanceLog:
@@ -144,9 +103,10 @@ class BalanceLog:
                 {(each.api_url,) for each in entries},
             )
             connection.executemany(
-                "INSERT OR IGNORE INTO readings"
+                "INSERT INTO readings"
                 " SELECT :organization, :read_at, :id, :credits, apis.id, :source, :label"
-                " FROM apis WHERE url = :api_url",
+                " FROM apis WHERE url = :api_url"
+                " ON CONFLICT (organization, read_at, id) DO NOTHING",
                 [dataclasses.asdict(each) for each in entries],
             )
 
@@ -216,7 +176,7 @@ class BalanceLog:
             for each in unlogged
             if chosen is None or known.organization(each.organization) in chosen
         ]
-        return _frame(parts, waiting, known, self.zone)
+        return frame_of(parts, waiting, known, self.zone)
 
     def organizations(self) -> dict[str, str]:
         """The names of the organizations that have readings, by id.
@@ -246,31 +206,13 @@ class BalanceLog:
         return self._timezone or StabilityMagic().zone()
 
 
-def unlogged_frame(
-    entries: Sequence[Entry], names: Mapping[str, str], zone: tzinfo
-) -> pd.DataFrame:
-    """The readings frame of entries that no log holds."""
-    return _frame([], entries, _Known(names, {}), zone)
+_NOTHING = Known({}, {})
 
 
-class _Known(NamedTuple):
-    """What a log knows of organizations: their names, and the defaults of keys."""
-
-    names: Mapping[str, str]
-    defaults: Mapping[str, str]
-
-    def organization(self, logged: str) -> str:
-        """The organization of a reading; one logged under a key belongs to its default."""
-        return self.defaults.get(logged.removeprefix("key:"), logged)
-
-
-_NOTHING = _Known({}, {})
-
-
-def _known(connection: sqlite3.Connection) -> _Known:
+def _known(connection: sqlite3.Connection) -> Known:
     names = connection.execute("SELECT organization, name FROM organizations")
     defaults = connection.execute("SELECT fingerprint, organization FROM keys")
-    return _Known(dict(names.fetchall()), dict(defaults.fetchall()))
+    return Known(dict(names.fetchall()), dict(defaults.fetchall()))
 
 
 def _logged(connection: sqlite3.Connection) -> list[str]:
@@ -313,32 +255,3 @@ def _span(
         ).fetchone()
         last = last if after is None else after
     return Span(logged, first, last)
-
-
-def _frame(
-    parts: Sequence[tuple[str, Columns]],
-    unlogged: Sequence[Entry],
-    known: _Known,
-    zone: tzinfo,
-) -> pd.DataFrame:
-    """One readings frame of what the log and the session hold, by organization."""
-    also = [(known.organization(each.organization), _column(each)) for each in unlogged]
-    parts = [*parts, *also]
-    ids = sorted({organization for organization, _ in parts})
-    columns = [each for _, each in parts]
-    codes = [np.full(len(each.times), ids.index(organization)) for organization, each in parts]
-    rows = Rows(
-        np.concatenate([np.empty(0, np.int64), *(each.times for each in columns)]),
-        np.concatenate([np.empty(0), *(each.credits for each in columns)]),
-        np.concatenate([np.empty(0, np.int64), *codes]),
-        ids,
-        pd.concat([text([]), *(text(each.sources) for each in columns)]),
-        pd.concat([text([]), *(text(each.labels) for each in columns)]),
-    )
-    return readings_frame(rows, known.names, zone)
-
-
-def _column(entry: Entry) -> Columns:
-    return Columns(
-        np.array([entry.read_at]), np.array([entry.credits]), [entry.source], [entry.label]
-    )

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from ._errors import LogError
 from ._log_rows import BUSY_SECONDS
 from ._log_schema import MIGRATIONS, migration_names
+from ._text import clean_text
 
 __all__ = ["reading", "writing"]
 
@@ -72,7 +73,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         LogError: The file could not be read.
     """
     with _errors_of(path):
-        if not path.exists():
+        if not _is_there(path):
             yield None
             return
         _roll_back_what_was_cut_off(path)
@@ -87,6 +88,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level=None,
     )
+
+
+def _is_there(path: Path) -> bool:
+    # Path.exists would take a folder that may not be entered for one that holds no log.
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _create(path: Path) -> None:
@@ -104,8 +114,8 @@ def _roll_back_what_was_cut_off(path: Path) -> None:
     if not path.with_name(path.name + "-journal").exists():
         return
     with suppress(sqlite3.Error), closing(_connect(path, "rw")) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        # The first look into the file undoes it; one who is still writing is not waited for.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _pending(connection: sqlite3.Connection, path: Path) -> bool:
@@ -131,13 +141,15 @@ def _errors_of(path: Path) -> Iterator[None]:
     """Turns what SQLite and the file system raise into one line that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "") or ""
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        name = _error_name(error)
         for prefix, meaning in _MEANINGS.items():
             if name.startswith(prefix):
                 raise LogError(f"{path} {meaning}", path=path) from error
         raise LogError(
-            f"{path} cannot be used as a log ({error}); it was left as it is.", path=path
+            f"{path} cannot be used as a log ({clean_text(str(error))}); it was left as it is."
+            " Choose another file (StabilityMagic.log).",
+            path=path,
         ) from error
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -145,3 +157,10 @@ def _errors_of(path: Path) -> Iterator[None]:
             f"{path} cannot be used as a log: {why}. Choose another file (StabilityMagic.log).",
             path=path,
         ) from error
+
+
+def _error_name(error: Exception) -> str:
+    """SQLite's own name of an error; what it did not name itself is a value that is none."""
+    named = getattr(error, "sqlite_errorname", None)
+    misused = isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError))
+    return named or ("" if misused else "SQLITE_CORRUPT")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,13 +53,22 @@ def fetch(connection: sqlite3.Connection, path: Path, spans: Sequence[Span]) -> 
         sqlite3.Error: The file could not be read.
     """
     large = path.stat().st_size >= _WORTH_ARROW
+    found = None
     if large and find_spec("adbc_driver_sqlite") and find_spec("pyarrow"):
-        return list(_through_arrow(path, spans))
-    return [_through_sqlite(connection, each) for each in spans]
+        found = _through_arrow(path, spans)
+    if found is None:
+        found = [_through_sqlite(connection, each) for each in spans]
+    if not all(np.isfinite(each.credits).all() for each in found):
+        raise sqlite3.DataError("an amount is no number")
+    return found
 
 
 def _through_sqlite(connection: sqlite3.Connection, span: Span) -> Columns:
-    rows = np.fromiter(connection.execute(_SQL.format(label="label"), span), dtype=_ROW)
+    cursor = connection.execute(_SQL.format(label="label"), span)
+    try:
+        rows = np.fromiter(cursor, dtype=_ROW)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise sqlite3.DataError("a time or an amount is no number") from error
     return Columns(
         np.ascontiguousarray(rows["time"]),
         np.ascontiguousarray(rows["credits"]),
@@ -68,31 +77,46 @@ def _through_sqlite(connection: sqlite3.Connection, span: Span) -> Columns:
     )
 
 
-def _through_arrow(path: Path, spans: Sequence[Span]) -> Iterator[Columns]:
-    import pyarrow.compute
+def _through_arrow(path: Path, spans: Sequence[Span]) -> list[Columns] | None:
+    """The same, faster; None where sqlite3 has to say what is wrong."""
+    import pyarrow
     from adbc_driver_manager import Error
-    from adbc_driver_sqlite import StatementOptions, dbapi
+    from adbc_driver_sqlite import dbapi
+
+    try:
+        with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
+            tables = [_table(connection, each) for each in spans]
+        for each in tables:
+            # Text that is no UTF-8 shows in a damaged file.
+            each.validate(full=True)
+    except (Error, pyarrow.ArrowException):
+        return None
+    expected = [pyarrow.int64(), pyarrow.float64(), pyarrow.string(), pyarrow.string()]
+    if any(each.schema.types != expected for each in tables):
+        return None
+    return [_columns(each) for each in tables]
+
+
+def _table(connection: Any, span: Span) -> Any:
+    from adbc_driver_sqlite import StatementOptions
 
     # The driver settles a column's type by its first rows; one of nothing but NULL would be a
     # column of numbers.
     sql = _SQL.format(label="coalesce(label, '') AS label")
-    try:
-        with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
-            for span in spans:
-                with connection.cursor() as cursor:
-                    cursor.adbc_statement.set_options(
-                        **{StatementOptions.BATCH_ROWS.value: "65536"}
-                    )
-                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
-                    cursor.execute(sql, tuple(span))
-                    table = cursor.fetch_arrow_table()
-                labels = table["label"]
-                empty = pyarrow.compute.equal(labels, "")
-                yield Columns(
-                    table["read_at"].to_numpy(),
-                    table["credits"].to_numpy(),
-                    table["source"],
-                    pyarrow.compute.if_else(empty, None, labels),
-                )
-    except Error as error:
-        raise sqlite3.DatabaseError(str(error)) from error
+    with connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{StatementOptions.BATCH_ROWS.value: "65536"})
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        cursor.execute(sql, tuple(span))
+        return cursor.fetch_arrow_table()
+
+
+def _columns(table: Any) -> Columns:
+    import pyarrow.compute
+
+    labels = table["label"]
+    return Columns(
+        table["read_at"].to_numpy(),
+        table["credits"].to_numpy(),
+        table["source"],
+        pyarrow.compute.if_else(pyarrow.compute.equal(labels, ""), None, labels),
+    )

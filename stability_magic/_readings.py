@@ -11,7 +11,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds(at: datetime) -> int:
-    """An aware time as whole microseconds since 1970 UTC, without rounding through a float."""
+    """An aware time as whole microseconds since 1970 UTC, without rounding through a float.
+
+    Raises:
+        ValueError: The time has no zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone; use a time with one")
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 

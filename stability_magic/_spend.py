@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ._frames import Balances, balances, changes, text, usage_frame
-from ._periods import period_edges
+from ._periods import known_period, period_edges
 from ._readings import microseconds
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = ["usage", "usage_between", "watched"]
@@ -33,10 +33,11 @@ class _Pieces(NamedTuple):
     length: NDArray[np.int64]
     share: NDArray[np.float64]
 
+    def of(self, kept: NDArray[np.bool_]) -> _Pieces:
+        return _Pieces(self.interval[kept], self.end[kept], self.length[kept], self.share[kept])
 
-def usage(
-    readings: pd.DataFrame, by: str = "day", *, usd_per_credit: float = 0.01
-) -> pd.DataFrame:
+
+def usage(readings: pd.DataFrame, by: str = "day", *, usd_per_credit: float = 0.01) -> pd.DataFrame:
     """Credits spent and topped up in each hour, day, week or month.
 
     What was spent between two readings is spread evenly over the time between them, so the
@@ -57,14 +58,16 @@ def usage(
         ``name``, ``spent`` and ``topped_up`` (credits), ``at_least`` (whether a rise hides
         spending in it), ``credits`` (the last balance read until the period's end),
         ``readings`` (how many), ``observed`` (the share of the period's elapsed time that
-        lies between readings no further apart than one period; up to the frame's last
-        reading in the period that is still running) and ``usd``.
+        lies between readings no further apart than one period, with a hundredth allowed for
+        a timer that is late; up to the frame's last reading in the period that is still
+        running) and ``usd``.
 
     Raises:
         ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
             or ``by`` is unknown.
 
     Example:
+        >>> import pandas as pd
         >>> at = pd.to_datetime(["2026-01-01", "2026-01-03"], utc=True)
         >>> frame = pd.DataFrame({"organization": "org-1", "credits": [10.0, 7.5]}, index=at)
         >>> usage(frame)["spent"].tolist()
@@ -86,9 +89,8 @@ def usage_between(
     For exact figures at its edges the frame holds a reading before and one after it; the
     spending across an edge is then cut there.
     """
+    by = known_period(by)
     whole = balances(readings)
-    if not len(whole.times):
-        return _assemble([], whole)
     begin = None if since is None else microseconds(since)
     end = None if until is None else microseconds(until)
     parts = [
@@ -105,7 +107,8 @@ def watched(times: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.bo
     """
     lengths = np.diff(edges)
     ends = _period_of(times, edges)
-    starts = np.concatenate([ends[:1], ends[:-1]])
+    begun = np.clip(_period_at(times, edges), 0, len(lengths) - 1)
+    starts = np.concatenate([begun[:1], begun[:-1]])
     allowed = np.maximum(lengths[starts], lengths[ends]) * _LATENESS
     near: NDArray[np.bool_] = np.diff(times, prepend=times[:1]) <= allowed
     return near
@@ -114,6 +117,11 @@ def watched(times: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.bo
 def _period_of(instants: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where a change seen at an instant belongs: it lies before it, so an edge ends a period."""
     return np.clip(np.searchsorted(edges, instants, side="left") - 1, 0, len(edges) - 2)
+
+
+def _period_at(instants: Any, edges: NDArray[np.int64]) -> Any:
+    """The period that holds an instant; one that is an edge begins its period."""
+    return np.searchsorted(edges, instants, side="right") - 1
 
 
 def _cut(times: NDArray[np.int64], marks: NDArray[np.int64]) -> _Pieces:
@@ -141,25 +149,28 @@ def _one_organization(
     last = int(times[-1]) if end is None else min(int(times[-1]), end - 1)
     if first > last:
         return {}
-    edges = period_edges(first, last, by, whole.zone)
+    # An interval that reaches into the window is judged by all periods that it lies in.
+    edges = period_edges(int(times[0]), int(times[-1]), by, whole.zone)
+    near = watched(times, edges)
+    edges = edges[_period_at(first, edges) : _period_at(last, edges) + 2]
     spent, topped_up = changes(np.zeros(len(times), dtype=np.int64), credits)
     window = np.array([each for each in (begin, end) if each is not None], dtype=np.int64)
     pieces = _cut(times, np.union1d(edges, window))
-    pieces = _inside(pieces, begin, end)
-    shown = _within(times, begin, end)
+    # What was seen at an instant happened before it, so a piece belongs where its end is; but
+    # nothing of an organization lies before its first reading.
+    pieces = pieces.of(_within(np.maximum(pieces.end - 1, times[0]), begin, end))
+    shown = times[_within(times, begin, end)]
     periods = len(edges) - 1
     at = _period_of(pieces.end, edges)
 
-    def total(values: Any) -> NDArray[np.float64]:
-        return np.bincount(at, weights=values, minlength=periods)
+    def total(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(at, values.astype(np.float64), periods).astype(np.float64, copy=False)
 
     rises = topped_up > 0
     changed = rises & _within(times - 1, begin, end)
-    near = watched(times, edges)[pieces.interval]
     elapsed = np.minimum(edges[1:], whole.times.max()) - edges[:-1]
-    seen = total(pieces.length * near)
+    seen = total(pieces.length * near[pieces.interval])
     ends = edges[1:] if end is None else np.minimum(edges[1:], end)
-    counted = np.searchsorted(edges, times[shown], side="right") - 1
     return {
         "period": edges[:-1],
         "organization": np.full(periods, code),
@@ -169,26 +180,18 @@ def _one_organization(
         ),
         "at_least": total(rises[pieces.interval]) > 0,
         "credits": credits[np.searchsorted(times, ends, side="right") - 1],
-        "readings": np.bincount(counted, minlength=periods),
+        "readings": np.bincount(_period_at(shown, edges), minlength=periods),
         "observed": np.divide(seen, elapsed, out=np.zeros(periods), where=elapsed > 0),
     }
 
 
-def _within(
-    instants: NDArray[np.int64], begin: int | None, end: int | None
-) -> NDArray[np.bool_]:
+def _within(instants: NDArray[np.int64], begin: int | None, end: int | None) -> NDArray[np.bool_]:
     inside = np.ones(len(instants), dtype=bool)
     if begin is not None:
         inside &= instants >= begin
     if end is not None:
         inside &= instants < end
     return inside
-
-
-def _inside(pieces: _Pieces, begin: int | None, end: int | None) -> _Pieces:
-    # What was seen at an instant happened before it, so a piece belongs where its end is.
-    keep = _within(pieces.end - 1, begin, end)
-    return pieces if keep.all() else _Pieces(*(each[keep] for each in pieces))
 
 
 def _assemble(
