@@ -64,7 +64,9 @@ def loading(root: Path) -> None:
 
     def ipython(code: str) -> None:
         command = [sys.executable, "-m", "IPython", "--quick", "--no-banner", "-c", code]
+        # As pip installs it: compiled once, and not at each start.
         environment = os.environ | {"IPYTHONDIR": str(root / "ipython")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         subprocess.run(command, check=True, capture_output=True, env=environment)
 
     times = side_by_side(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from stability_magic._simulator import SimulatedClock, Simulator
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 CLEARED = (
     "STABILITY_API_HOST",
@@ -78,8 +81,28 @@ def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
 
 
-def skip_or_fail(reason: str) -> None:
-    """Skips what cannot run here; where all of it has to run, that is a failure."""
-    if os.environ.get("STABILITY_MAGIC_TEST_EVERYTHING"):
-        pytest.fail(f"cannot run here: {reason}")
-    pytest.skip(reason)
+# Where everything has to run, what would be skipped is a failure.
+EVERYTHING = "STABILITY_MAGIC_TEST_EVERYTHING"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skipped test, with its reason."""
+    return _no_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A skipped file, with its reason."""
+    return _no_skip((yield))
+
+
+def _no_skip(report: Report) -> Report:
+    if report.skipped and os.environ.get(EVERYTHING):
+        report.outcome = "failed"
+        report.longrepr = f"cannot be skipped here: {report.longrepr}"
+    return report
