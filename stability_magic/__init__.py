@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._errors import StabilityMagicError as StabilityMagicError
     from ._errors import StatusError as StatusError
     from ._errors import TransportError as TransportError
+    from ._forecast import forecast as forecast
     from ._log import BalanceLog as BalanceLog
     from ._plot import plot_balance as plot_balance
     from ._plot import plot_spend as plot_spend
@@ -46,6 +47,7 @@ _HOMES = {
     "AuthenticationError": "_errors",
     "Balance": "_readings",
     "BalanceLog": "_log",
+    "forecast": "_forecast",
     "LogError": "_errors",
     "Organization": "_readings",
     "PermissionDeniedError": "_errors",
@@ -79,6 +81,7 @@ __all__ = [
     "StatusError",
     "TransportError",
     "__version__",
+    "forecast",
     "load_ipython_extension",
     "plot_balance",
     "plot_spend",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._log import Entry
     from ._session import Session
 
-__all__ = ["Outcome", "account", "balance", "demo", "history", "login", "plot", "usage"]
+__all__ = ["Outcome", "account", "balance", "demo", "forecast", "history", "login", "plot", "usage"]
 
 
 _PICTURES = (".png", ".svg", ".pdf")
@@ -52,6 +52,7 @@ def account(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._forecast import forecast as run_out
     from ._lines import balance_line
 
     settings = session.settings
@@ -61,13 +62,17 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
     error = _one_error(errors, len(wanted))
     if error and not entries:
         raise error
-    readings = session.readings_with(entries, since, logged=not arguments.no_log)
+    # The forecast looks further back than the frame may.
+    back = _lookback(settings.now())
+    begin = None if since is None else min(since, back)
+    readings = session.readings_with(entries, begin, logged=not arguments.no_log)
     lines = tuple(
         balance_line(
             _of_one(readings, each),
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
             low_balance=settings.low_balance,
+            outlook=run_out(_of_one(readings.iloc[_begin(readings, back) :], each)),
         )
         for each in entries
     )
@@ -125,6 +130,15 @@ def usage(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome((usage_line(frame, session.settings.now()),), frame)
 
 
+def forecast(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._forecast import forecast as run_out
+    from ._lines import forecast_line
+
+    now = session.settings.now()
+    frame = run_out(_logged(session, arguments, _lookback(now), None), now=now)
+    return Outcome(tuple(forecast_line(row, now) for _, row in frame.iterrows()), frame)
+
+
 def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._plot import plot_usage
 
@@ -143,7 +157,9 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
         # Nor did anybody ask for the time before the first reading.
         first = readings.index[0].to_pydatetime()
         since = first if since < first < (until or now) else since
-    figure = plot_usage(readings, arguments.by, since=since, until=until)
+    figure = plot_usage(
+        readings, arguments.by, since=since, until=until, forecast=arguments.forecast
+    )
     if target is None:
         return Outcome(figure=figure)
     try:
@@ -235,10 +251,19 @@ def _logged(
     return session.readings(arguments.organization, since, until)
 
 
+def _lookback(now: datetime) -> datetime:
+    """How far back readings are fetched for a forecast: four weeks, and some without readings."""
+    return now - timedelta(days=60)
+
+
+def _begin(readings: pd.DataFrame, since: datetime) -> int:
+    return int(readings.index.searchsorted(since))
+
+
 def _from(
     readings: pd.DataFrame, since: datetime | None, until: datetime | None = None
 ) -> pd.DataFrame:
     """A readings frame without the readings next to the window."""
-    begin = 0 if since is None else readings.index.searchsorted(since)
+    begin = 0 if since is None else _begin(readings, since)
     end = len(readings) if until is None else readings.index.searchsorted(until)
     return readings.iloc[begin:end]

@@ -127,7 +127,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "plot",
         "Draw the balance over time, and below it what was spent in each period.",
-        ("", "--by week --since 90d", "--output credits.svg"),
+        ("", "--by week --since 90d", "--forecast --output credits.svg"),
         _actions.plot,
         (
             _BY,
@@ -135,10 +135,21 @@ COMMANDS: tuple[Command, ...] = (
             _SINCE,
             _UNTIL,
             Argument(
+                ("--forecast",),
+                {"action": "store_true", "help": "draw how the balance is expected to go on"},
+            ),
+            Argument(
                 ("--output",),
                 {"metavar": "FILE", "help": "write the picture to a .png, .svg or .pdf file"},
             ),
         ),
+    ),
+    Command(
+        "forecast",
+        "Tell from the log when the credits will run out, and how sure that is.",
+        ("", "-o org-1234"),
+        _actions.forecast,
+        (_ORGANIZATIONS,),
     ),
     Command(
         "login",

@@ -22,6 +22,7 @@ __all__ = [
     "Rows",
     "balances",
     "changes",
+    "forecast_frame",
     "organizations_frame",
     "readings_frame",
     "text",
@@ -49,6 +50,16 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "source": TEXT,
         "label": TEXT,
     },
+    "forecast": {
+        "organization": TEXT,
+        "name": TEXT,
+        "credits": np.dtype("float64"),
+        "spent_per_day": np.dtype("float64"),
+        "empty_at": np.dtype("datetime64[us]"),
+        "empty_early": np.dtype("datetime64[us]"),
+        "empty_late": np.dtype("datetime64[us]"),
+        "evidence": TEXT,
+    },
     "usage": {
         "organization": TEXT,
         "name": TEXT,
@@ -64,6 +75,8 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
 
 # Balances are doubles with long binary fractions; below this a change is their rounding.
 SMALLEST_CHANGE = 1e-6
+
+_NOT_A_TIME = np.iinfo(np.int64).min
 
 
 class Rows(NamedTuple):
@@ -202,6 +215,21 @@ def usage_frame(
         {name: columns[name] for name in dtypes}, index=utc_index(periods, zone, "period")
     )
     return frame.astype(dict(dtypes))
+
+
+def forecast_frame(rows: Sequence[Sequence[Any]], zone: tzinfo) -> pd.DataFrame:
+    """The forecast frame from its rows; times are microseconds since 1970 UTC, or None."""
+    columns = COLUMNS["forecast"]
+    cells = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else {}
+    made = {}
+    for name, dtype in columns.items():
+        values = list(cells.get(name, ()))
+        if dtype.kind == "M":
+            times = np.array([_NOT_A_TIME if each is None else each for each in values], "int64")
+            made[name] = pd.Series(utc_index(times, zone, name))
+        else:
+            made[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(made)
 
 
 def balances(readings: pd.DataFrame) -> Balances:

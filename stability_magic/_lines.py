@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
+
+import pandas as pd
 
 from ._readings import Account
 from ._text import clean_text
 from ._when import time_phrase
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "account_line",
     "balance_line",
     "count",
     "credits_text",
+    "forecast_line",
     "history_line",
     "name_text",
     "usage_line",
@@ -64,14 +64,16 @@ def balance_line(
     now: datetime,
     usd_per_credit: float,
     low_balance: float | None,
+    outlook: pd.DataFrame | None = None,
 ) -> str:
-    """What is left, and what was spent since the reading before.
+    """What is left, what was spent since the reading before, and how long it will last.
 
     Args:
         readings: The readings frame of one organization; its last row is the balance now.
         now: The present; days are named from here.
         usd_per_credit: The price of a credit.
         low_balance: Credits under which the line says so.
+        outlook: The forecast frame of the organization; None leaves it out.
     """
     last = readings.iloc[-1]
     parts = [
@@ -91,7 +93,51 @@ def balance_line(
             parts.append(f"nothing spent since {since}")
     if low_balance is not None and last["credits"] < low_balance:
         parts.append(f"LOW: under {credits_text(low_balance)}")
+    if outlook is not None and len(outlook):
+        parts += lasts_phrase(outlook.iloc[0], now)
     return " · ".join(parts)
+
+
+def forecast_line(row: pd.Series[Any], now: datetime) -> str:
+    """How long one organization's credits will last, and on what evidence."""
+    parts = [name_text(row["name"]), *lasts_phrase(row, now)]
+    if not pd.isna(row["spent_per_day"]):
+        parts.append(f"{credits_text(row['spent_per_day'])} credits a day")
+    return " · ".join([*parts, row["evidence"]])
+
+
+def lasts_phrase(row: pd.Series[Any], now: datetime) -> list[str]:
+    """``lasts until 3 Dec (1-9 Dec)`` where there is evidence, as a list of one; else none."""
+    if pd.isna(row["empty_at"]):
+        known = row["evidence"].startswith("more than a year")
+        return ["lasts more than a year"] if known else []
+    if row["credits"] <= 0:
+        return []
+    middle, early = (row[each].to_pydatetime() for each in ("empty_at", "empty_early"))
+    late = None if pd.isna(row["empty_late"]) else row["empty_late"].to_pydatetime()
+    # Within a day or two the hour matters, and further off it would only look exact.
+    exact = (middle - now).total_seconds() < 2 * 86_400
+    say = _moment_text if exact else _day_text
+    first, at = say(early, now), say(middle, now)
+    if late is None:
+        return [f"lasts until {at} (from {first} on)"]
+    last = say(late, now)
+    if first == last:
+        return [f"lasts until {at}"]
+    month = f" {late:%b}"
+    if not exact and late.year == now.year and (early.year, early.month) == (late.year, late.month):
+        first = first.removesuffix(month)
+    return [f"lasts until {at} ({first}-{last})"]
+
+
+def _day_text(at: datetime, now: datetime) -> str:
+    day = f"{at.day} {at:%b}"
+    return day if at.year == now.year else f"{day} {at.year}"
+
+
+def _moment_text(at: datetime, now: datetime) -> str:
+    clock = f"{at:%H:%M}"
+    return clock if at.date() == now.date() else f"{_day_text(at, now)} {clock}"
 
 
 def history_line(readings: pd.DataFrame, now: datetime) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ._frames import Balances, balances, changes, utc_index
+from ._outlook import path
 from ._periods import period_edges
 from ._readings import microseconds
 from ._spend import usage_between, watched
@@ -20,7 +21,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Bars", "Line", "Rises", "Shown", "bars", "line", "rises", "shown", "unwatched"]
+__all__ = [
+    "Bars",
+    "Line",
+    "Outlook",
+    "Rises",
+    "Shown",
+    "bars",
+    "line",
+    "outlook",
+    "rises",
+    "shown",
+    "unwatched",
+]
+
+
+_DAY = 86_400_000_000  # microseconds
+_LEAST_AHEAD = 3.0  # days
+_COVERAGE = 0.8
 
 
 class Shown(NamedTuple):
@@ -33,6 +51,7 @@ class Shown(NamedTuple):
         until: The end that was asked for.
         first: Where the window begins, asked for or not, in microseconds since 1970 UTC.
         last: Where it ends.
+        ends: Where the time axis ends, which is later when a forecast is drawn.
         edges: Where periods begin, from that of the first reading to the end of the last's.
         turns: Positions of the readings that spending and top-ups depend on.
     """
@@ -43,6 +62,7 @@ class Shown(NamedTuple):
     until: datetime | None
     first: int
     last: int
+    ends: int
     edges: NDArray[np.int64]
     turns: NDArray[np.int64]
 
@@ -57,6 +77,15 @@ class Line(NamedTuple):
     times: NDArray[np.int64]
     credits: NDArray[np.float64]
     readings: list[int]
+
+
+class Outlook(NamedTuple):
+    """A balance ahead: times in microseconds, and credits: expected, at least, at most."""
+
+    times: NDArray[np.int64]
+    middle: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 class Rises(NamedTuple):
@@ -102,7 +131,20 @@ def shown(readings: pd.DataFrame, by: str, since: datetime | None, until: dateti
     marks = np.append(edges, [first, last])
     for rows in _organizations(whole):
         turns[rows] = turning_points(times[rows], whole.credits[rows], marks)
-    return Shown(whole, by, since, until, first, last, edges, np.flatnonzero(turns))
+    return Shown(whole, by, since, until, first, last, last, edges, np.flatnonzero(turns))
+
+
+def outlook(picture: Shown, code: int) -> Outlook | None:
+    """How an organization's balance is expected to go on; None where nothing can be said.
+
+    It reaches as far ahead as the picture looks back, so that the past stays readable.
+    """
+    rows = slice(*np.searchsorted(picture.whole.codes, [code, code + 1]))
+    times, credits = picture.whole.times[rows], picture.whole.credits[rows]
+    now = min(picture.last, int(picture.whole.times.max()))
+    days = max(_LEAST_AHEAD, (now - picture.first) / _DAY)
+    found = Outlook(*path(times, credits, now=now, coverage=_COVERAGE, days=days))
+    return found if len(found.times) > 1 else None
 
 
 def line(picture: Shown, code: int, columns: int) -> Line | None:

@@ -14,9 +14,10 @@ import numpy as np
 from matplotlib import get_backend
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 
-from ._panels import Bars, Shown, bars, line, shown, unwatched
+from ._panels import Bars, Shown, bars, line, outlook, shown, unwatched
 from ._plot_axes import (
     Entries,
     add_legend,
@@ -59,6 +60,7 @@ def plot_balance(
     by: str = "day",
     since: datetime | None = None,
     until: datetime | None = None,
+    forecast: bool = False,
 ) -> Axes:
     """Draws balances over time, as steps: between two readings no slope is known.
 
@@ -74,6 +76,8 @@ def plot_balance(
         since: Where the time axis begins, with a time zone; at the first reading when None.
             A frame that also holds a reading before it shows the balance from there on.
         until: Where the time axis ends; at the last reading when None.
+        forecast: Whether to draw, dashed, how each balance is expected to go on, and the band
+            that holds the true one in 80 of 100 cases; as far ahead as the window is long.
 
     Returns:
         The axes drawn on; its y axis is in credits.
@@ -82,7 +86,7 @@ def plot_balance(
         ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
             ``by`` is unknown, or ``since`` and ``until`` have no zone or the wrong order.
     """
-    picture = shown(readings, by, since, until)
+    picture = _ahead(shown(readings, by, since, until), forecast)
     ax = _current_axes() if ax is None else ax
     return _finished(ax, picture, _draw_balance(ax, picture))
 
@@ -124,6 +128,7 @@ def plot_usage(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    forecast: bool = False,
 ) -> Figure:
     """Draws the balance over time and, below on the same time axis, what was spent.
 
@@ -132,6 +137,7 @@ def plot_usage(
         by: ``hour``, ``day``, ``week`` (from Monday) or ``month``.
         since: Where the time axis begins, with a time zone; at the first reading when None.
         until: Where the time axis ends; at the last reading when None.
+        forecast: As for ``plot_balance``.
 
     Returns:
         A figure as large as ``rcParams["figure.figsize"]`` that pyplot does not know of, so
@@ -140,7 +146,7 @@ def plot_usage(
     Raises:
         ValueError: As for ``plot_balance``.
     """
-    picture = shown(readings, by, since, until)
+    picture = _ahead(shown(readings, by, since, until), forecast)
     figure = _Picture(layout="constrained")
     # The canvas of a bare figure would draw it anew for each text that is measured.
     FigureCanvasAgg(figure)
@@ -187,6 +193,16 @@ def _current_axes() -> Axes:
     return pyplot.gca()
 
 
+def _ahead(picture: Shown, forecast: bool) -> Shown:
+    """The picture with room for the forecast, where one is wanted and can be made."""
+    if not forecast:
+        return picture
+    found = [outlook(picture, code) for code in range(len(picture.whole.organizations))]
+    return picture._replace(
+        ends=max([picture.last, *(int(each.times[-1]) for each in found if each)])
+    )
+
+
 def _finished(ax: Axes, picture: Shown, entries: Entries | None) -> Axes:
     if entries:
         limit(ax, picture)
@@ -202,7 +218,7 @@ def _draw_balance(ax: Axes, picture: Shown) -> Entries | None:
     if not lines:
         say_why_empty(ax, picture)
         return None
-    others = _shade(ax, picture) + mark_topups(ax, picture)
+    others = _shade(ax, picture) + mark_topups(ax, picture) + _draw_forecasts(ax, picture)
     lowest, highest = ax.dataLim.intervaly
     # How near to nothing a balance is can be seen where nothing is in the picture.
     if 0 < lowest < highest / 2:
@@ -235,6 +251,19 @@ def _draw_lines(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
             )
         ]
     return entries
+
+
+def _draw_forecasts(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
+    if picture.ends == picture.last:
+        return []
+    for code in range(len(picture.whole.organizations)):
+        ahead = outlook(picture, code)
+        if ahead is not None:
+            days, colour = days_of(ahead.times), colour_of(code)
+            ax.plot(days, ahead.middle, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
+            ax.fill_between(days, ahead.low, ahead.high, color=colour, alpha=0.18, linewidth=0)
+    mark = Line2D([], [], color=_GREY, linestyle=(0, (4, 2)), linewidth=1.2)
+    return [(mark, "forecast, 80 % within the band")]
 
 
 def _shade(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:

@@ -66,8 +66,8 @@ def say_why_empty(ax: Axes, picture: Shown) -> None:
 
 def limit(ax: Axes, picture: Shown, *, exactly: bool = False) -> None:
     """Shows the window that was asked for, and some minutes at the least."""
-    short = max(0, _LEAST_SPAN - (picture.last - picture.first)) // 2
-    left, right = days_of(np.array([picture.first - short, picture.last + short]))
+    short = max(0, _LEAST_SPAN - (picture.ends - picture.first)) // 2
+    left, right = days_of(np.array([picture.first - short, picture.ends + short]))
     if exactly:
         spare = (right - left) * 0.02
         ax.set_xlim(left - spare, right + spare)

@@ -123,6 +123,8 @@ def _cell(value: Any) -> str:
         return "yes" if value else ""
     if isinstance(value, float):
         return "" if pd.isna(value) else credits_text(value)
+    if isinstance(value, datetime) and not pd.isna(value):
+        return f"{value:%Y-%m-%d %H:%M}"
     return "" if pd.isna(value) else _shortened(str(value), _LONGEST_NAME)
 
 

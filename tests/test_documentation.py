@@ -35,7 +35,8 @@ OPTIONS = {
     "balance": {"-o", "-a", "--since", "--label", "--no-log", "-q"},
     "history": {"-o", "--since", "--until"},
     "usage": {"--by", "-o", "--since", "--until"},
-    "plot": {"--by", "-o", "--since", "--until", "--output"},
+    "plot": {"--by", "-o", "--since", "--until", "--forecast", "--output"},
+    "forecast": {"-o"},
     "login": {"--save"},
     "demo": {"--stop", "--folder"},
 }

@@ -14,7 +14,7 @@ from stability_magic import AuthenticationError, BalanceLog, LogError, SettingsE
 from stability_magic._frames import COLUMNS
 from stability_magic._simulator import FAULTS
 
-MAGICS = ("account", "balance", "demo", "history", "login", "plot", "usage")
+MAGICS = ("account", "balance", "demo", "forecast", "history", "login", "plot", "usage")
 
 
 def magic(shell: InteractiveShell, line: str) -> object:
@@ -294,7 +294,7 @@ def test_an_unknown_organization_in_the_log_says_which_there_are(shell, capsys):
     """A wrong id is a wrong argument, and the right ones are named."""
     known = magic(shell, "%stability_balance")["organization"].iloc[0]
     capsys.readouterr()
-    for each in ("history", "usage", "plot"):
+    for each in ("history", "usage", "plot", "forecast"):
         assert isinstance(failure(shell, f"%stability_{each} -o org-none"), UsageError)
         told = capsys.readouterr().err
         assert "'org-none'" in told

@@ -1,0 +1,77 @@
+"""When the credits run out: an estimate and an interval, from readings of a balance alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._frames import balances, forecast_frame
+from ._outlook import estimate
+from ._readings import microseconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["forecast"]
+
+
+def forecast(
+    readings: pd.DataFrame, *, now: datetime | None = None, coverage: float = 0.8
+) -> pd.DataFrame:
+    """When each organization's credits run out.
+
+    Rhythm and level of the last four weeks are projected forward, corrected and given a
+    spread by the forecasts that the log itself would have made from each of its past days
+    (time series cross-validation; Hyndman & Athanasopoulos, Forecasting: Principles and
+    Practice, 3rd edition, sections 5.5 and 5.10). The day and week rhythm are means shrunk by
+    how much of the variance recurs, a single burst that is over is left out, what a top-up
+    hides counts as the usual, and a trend is believed as far as it stands out of the scatter
+    and carried no further than a week. The module ``_outlook`` tells the steps.
+
+    Args:
+        readings: A readings frame, in any order; of its columns ``organization`` and
+            ``credits`` are needed.
+        now: The moment to forecast from, with a time zone; later readings are left aside.
+            The time of the last reading when None.
+        coverage: The share of true run-outs that should lie between early and late.
+
+    Returns:
+        One row for each organization that was read until then: ``organization``, ``name``,
+        ``credits`` (the last reading), ``spent_per_day`` (credits, over the known time of the
+        last seven days), ``empty_at``, ``empty_early``, ``empty_late`` (in the zone of the
+        readings, never before ``now``) and ``evidence``, a short text. The times are NaT where
+        they lie past a year, where nothing was spent for seven days, and where less than
+        three days are known; ``evidence`` then says which. They are ``now`` where nothing is
+        left.
+
+    Raises:
+        ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
+            ``now`` has no time zone, or ``coverage`` is not between 0 and 1.
+
+    Example:
+        >>> import pandas as pd
+        >>> at = pd.date_range("2026-01-01", periods=15, freq="D", tz="UTC")
+        >>> log = pd.DataFrame({"organization": "org-1", "credits": range(200, 50, -10)}, index=at)
+        >>> forecast(log)["empty_at"].dt.round("D").tolist()
+        [Timestamp('2026-01-21 00:00:00+0000', tz='UTC')]
+    """
+    if not 0.0 < coverage < 1.0:
+        raise ValueError(f"coverage is {coverage}; use a share between 0 and 1, such as 0.8")
+    if now is not None and now.tzinfo is None:
+        raise ValueError(f"now is {now} without a time zone; use datetime.now(timezone.utc)")
+    whole = balances(readings)
+    if now is not None:
+        then = microseconds(now)
+    else:
+        then = int(whole.times.max()) if len(whole.times) else 0
+    rows = []
+    for code, organization in enumerate(whole.organizations):
+        part = slice(*np.searchsorted(whole.codes, [code, code + 1]))
+        times, credits = whole.times[part], whole.credits[part]
+        seen = int(np.searchsorted(times, then, side="right"))
+        if seen:
+            told = estimate(times[:seen], credits[:seen], now=then, coverage=coverage)
+            rows.append((organization, whole.names[code], float(credits[seen - 1]), *told))
+    return forecast_frame(rows, whole.zone)
