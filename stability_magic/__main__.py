@@ -129,13 +129,15 @@ def _tour(parser: argparse.ArgumentParser, session: Session, folder: Path) -> in
         ["account"],
         ["balance", "--since", "2d"],
         ["usage", "--by", "week", "--since", "4w"],
-        ["plot", "--output", str(picture)],
+        ["forecast"],
+        ["plot", "--forecast", "--output", str(picture)],
     ):
         print(f"\n$ {_PROGRAM} {' '.join(line)}", flush=True)
         code = _run(parser, session, parser.parse_args([*line, "--format", "table"]))
         if code:
             return code
-    print(_NEXT.format(picture=picture.absolute(), log=folder / "demo.db"))
+    program = _PROGRAM if shutil.which(_PROGRAM) else f"{sys.executable} -m stability_magic"
+    print(_NEXT.format(picture=picture.absolute(), log=folder / "demo.db", program=program))
     return _DONE
 
 
@@ -150,7 +152,7 @@ Go on in a notebook (with your key in STABILITY_API_KEY, or %stability_demo with
 
 or here, on the demo's log:
 
-    STABILITY_MAGIC_LOG={log} stability-magic usage --by day"""
+    STABILITY_MAGIC_LOG={log} {program} usage --by day"""
 
 
 if __name__ == "__main__":

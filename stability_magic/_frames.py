@@ -65,6 +65,8 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "name": TEXT,
         "spent": np.dtype("float64"),
         "topped_up": np.dtype("float64"),
+        "likely_spent": np.dtype("float64"),
+        "likely_topped_up": np.dtype("float64"),
         "at_least": np.dtype(bool),
         "credits": np.dtype("float64"),
         "readings": np.dtype("int64"),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._frames import Balances, balances, changes, text, usage_frame
+from ._frames import COLUMNS, Balances, balances, changes, text, usage_frame
 from ._periods import known_period, period_edges
 from ._readings import microseconds
+from ._topups import known_step, likely_top_ups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,13 @@ class _Pieces(NamedTuple):
         return _Pieces(self.interval[kept], self.end[kept], self.length[kept], self.share[kept])
 
 
-def usage(readings: pd.DataFrame, by: str = "day", *, usd_per_credit: float = 0.01) -> pd.DataFrame:
+def usage(
+    readings: pd.DataFrame,
+    by: str = "day",
+    *,
+    usd_per_credit: float = 0.01,
+    topup_step: float | None = 100,
+) -> pd.DataFrame:
     """Credits spent and topped up in each hour, day, week or month.
 
     What was spent between two readings is spread evenly over the time between them, so the
@@ -45,26 +52,32 @@ def usage(readings: pd.DataFrame, by: str = "day", *, usd_per_credit: float = 0.
     in that time cannot be seen: ``spent`` is then a lower bound. A top-up counts in the
     period of the reading that showed it. Changes under a millionth of a credit are none.
 
+    In the likely columns a rise is the multiple of ``topup_step`` nearest to it plus what is
+    usually spent in such a time, judged by all of the frame. One that would hide far more
+    than is ever spent in such a time is no purchase, and stays as it is.
+
     Args:
         readings: A readings frame, in any order; of its columns ``organization`` and
             ``credits`` are needed. The periods are cut in the time zone of its index.
         by: ``hour``, ``day``, ``week`` (from Monday) or ``month``.
         usd_per_credit: The price for the column ``usd``.
             (1 credit = 0.01 USD; Stability-AI/platform, Pricing.md)
+        topup_step: The credits of a whole dollar; None takes every rise for what it is.
 
     Returns:
         One row for each period and organization, from the period of its first reading to
         that of its last, with the start of the ``period`` as index: ``organization``,
-        ``name``, ``spent`` and ``topped_up`` (credits), ``at_least`` (whether a rise hides
-        spending in it), ``credits`` (the last balance read until the period's end),
+        ``name``, ``spent`` and ``topped_up`` (credits), ``likely_spent`` and
+        ``likely_topped_up`` (the same where nothing is hidden), ``at_least`` (whether a rise
+        hides spending in it), ``credits`` (the last balance read until the period's end),
         ``readings`` (how many), ``observed`` (the share of the period's elapsed time that
         lies between readings no further apart than one period, with a hundredth allowed for
         a timer that is late; up to the frame's last reading in the period that is still
-        running) and ``usd``.
+        running) and ``usd`` (of ``spent``).
 
     Raises:
         ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
-            or ``by`` is unknown.
+            ``by`` is unknown, or ``topup_step`` is no finite number above zero.
 
     Example:
         >>> import pandas as pd
@@ -73,7 +86,7 @@ def usage(readings: pd.DataFrame, by: str = "day", *, usd_per_credit: float = 0.
         >>> usage(frame)["spent"].tolist()
         [1.25, 1.25, 0.0]
     """
-    return usage_between(readings, by, usd_per_credit=usd_per_credit)
+    return usage_between(readings, by, usd_per_credit=usd_per_credit, topup_step=topup_step)
 
 
 def usage_between(
@@ -83,18 +96,21 @@ def usage_between(
     since: datetime | None = None,
     until: datetime | None = None,
     usd_per_credit: float = 0.01,
+    topup_step: float | None = 100,
 ) -> pd.DataFrame:
     """The usage of a window: what lies before ``since`` or from ``until`` on is left out.
 
     For exact figures at its edges the frame holds a reading before and one after it; the
-    spending across an edge is then cut there.
+    spending across an edge is then cut there. What is likely is judged by all of the frame,
+    so that it is the same in every window of it.
     """
-    by = known_period(by)
+    by, step = known_period(by), known_step(topup_step)
     whole = balances(readings)
     begin = None if since is None else microseconds(since)
     end = None if until is None else microseconds(until)
     parts = [
-        _one_organization(whole, code, by, begin, end) for code in range(len(whole.organizations))
+        _one_organization(whole, code, by, step, begin, end)
+        for code in range(len(whole.organizations))
     ]
     return _assemble([each for each in parts if each], whole, usd_per_credit)
 
@@ -140,7 +156,7 @@ def _cut(times: NDArray[np.int64], marks: NDArray[np.int64]) -> _Pieces:
 
 
 def _one_organization(
-    whole: Balances, code: int, by: str, begin: int | None, end: int | None
+    whole: Balances, code: int, by: str, step: float | None, begin: int | None, end: int | None
 ) -> dict[str, Any]:
     """The columns of one organization's rows; empty where none of its time is in the window."""
     bounds = np.searchsorted(whole.codes, [code, code + 1])
@@ -166,8 +182,10 @@ def _one_organization(
     def total(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.bincount(at, values.astype(np.float64), periods).astype(np.float64, copy=False)
 
-    rises = topped_up > 0
-    changed = rises & _within(times - 1, begin, end)
+    rises = np.flatnonzero((topped_up > 0) & _within(times - 1, begin, end))
+    risen = _period_of(times[rises], edges)
+    hiding = (topped_up > 0)[pieces.interval]
+    likely_spent, likely_topped_up = likely_top_ups(times, spent, topped_up, step)
     elapsed = np.minimum(edges[1:], whole.times.max()) - edges[:-1]
     seen = total(pieces.length * near[pieces.interval])
     ends = edges[1:] if end is None else np.minimum(edges[1:], end)
@@ -175,10 +193,10 @@ def _one_organization(
         "period": edges[:-1],
         "organization": np.full(periods, code),
         "spent": total(spent[pieces.interval] * pieces.share),
-        "topped_up": np.bincount(
-            _period_of(times[changed], edges), weights=topped_up[changed], minlength=periods
-        ),
-        "at_least": total(rises[pieces.interval]) > 0,
+        "topped_up": np.bincount(risen, topped_up[rises], periods),
+        "likely_spent": total(likely_spent[pieces.interval] * pieces.share),
+        "likely_topped_up": np.bincount(risen, likely_topped_up[rises], periods),
+        "at_least": total(hiding) > 0,
         "credits": credits[np.searchsorted(times, ends, side="right") - 1],
         "readings": np.bincount(_period_at(shown, edges), minlength=periods),
         "observed": np.divide(seen, elapsed, out=np.zeros(periods), where=elapsed > 0),
@@ -198,9 +216,9 @@ def _assemble(
     parts: list[dict[str, Any]], whole: Balances, usd_per_credit: float = 0.01
 ) -> pd.DataFrame:
     """One frame of all organizations, by period and then by organization."""
-    names = ("period", "organization", "spent", "topped_up", "at_least", "credits", "readings")
     if not parts:
-        parts = [dict.fromkeys((*names, "observed"), np.empty(0, dtype=np.int64))]
+        computed = COLUMNS["usage"].keys() - {"name", "usd"} | {"period"}
+        parts = [dict.fromkeys(computed, np.empty(0, dtype=np.int64))]
     merged = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
     order = np.lexsort((merged["organization"], merged["period"]))
     merged = {name: values[order] for name, values in merged.items()}

@@ -20,8 +20,18 @@ _LONGEST_NAME = 40
 _SHORTEST_NAME = 12
 
 # What a narrow terminal does without first.
-_DISPENSABLE = ("user", "readings", "source", "role", "email")
-_WORDS = frozenset({"organization", "name", "role", "user", "email", "source", "label"})
+_DISPENSABLE = (
+    "user",
+    "evidence",
+    "readings",
+    "likely_topped_up",
+    "likely_spent",
+    "source",
+    "role",
+    "email",
+    "organization",
+)
+_WORDS = frozenset({"organization", "name", "role", "user", "email", "source", "label", "evidence"})
 
 
 def as_text(frame: pd.DataFrame, style: str, width: int) -> str:

@@ -17,9 +17,10 @@ LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
     {"_answers", "_checks", "_settings", "_frames", "_activity", "_faults", "_when"},
     {"_transport", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
-    {"_client"},
-    {"_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
-    {"_log", "_panels", "_tables"},
+    {"_client", "_topups"},
+    {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
+    {"_outlook"},
+    {"_forecast", "_log", "_panels", "_tables"},
     {"_plot_axes", "_demo"},
     {"_plot_marks"},
     {"_plot"},
@@ -62,7 +63,7 @@ PURE = {
     "_tables",
     "_text",
 }
-PURE |= {"_thinning", "_when"}
+PURE |= {"_forecast", "_hours", "_outlook", "_thinning", "_topups", "_when"}
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 

@@ -78,8 +78,8 @@ def test_json_is_exact_and_has_times_in_iso_8601(capsys):
 def test_a_table_fits_eighty_columns(capsys, monkeypatch):
     """Numbers are rounded, lower bounds are marked, and no line is longer than the terminal."""
     monkeypatch.setenv("COLUMNS", "80")
-    for line in (["history"], ["usage"], ["usage", "--by", "hour"]):
-        assert main([*line, "--since", "all", "--format", "table"]) == 0
+    for line in (["forecast"], ["history", "--since", "all"], ["usage", "--since", "all"]):
+        assert main([*line, "--format", "table"]) == 0
         shown = capsys.readouterr().out
         assert max(map(len, shown.splitlines())) <= 80
     assert "≥ 0.00" in shown
@@ -227,7 +227,7 @@ def test_demo_is_the_main_job_without_a_key(tmp_path):
     done = run("demo", "--folder", str(folder))
     assert done.returncode == 0
     assert done.stderr.startswith("SIMULATED")
-    for each in ("account", "balance", "usage", "plot"):
+    for each in ("account", "balance", "usage", "forecast", "plot"):
         assert f"$ stability-magic {each}" in done.stdout
     assert "%load_ext stability_magic" in done.stdout
     assert (folder / "usage.png").read_bytes().startswith(b"\x89PNG")

@@ -89,7 +89,7 @@ def test_one_reading_tells_no_spending():
     """It makes one period in which nothing was observed."""
     found = usage(frame(("2026-01-05 12:00", 100)))
     assert found.drop(columns=["organization", "name"]).to_numpy().tolist() == [
-        [0, 0, False, 100, 1, 0, 0]
+        [0, 0, 0, 0, False, 100, 1, 0, 0]
     ]
 
 
