@@ -120,8 +120,9 @@ def usage(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._spend import usage_between
 
     since, until = _window(session, arguments)
+    # What is usual around the window tells what a top-up in it likely hid.
     frame = usage_between(
-        _logged(session, arguments, since, until),
+        _logged(session, arguments, *_around(since, until)),
         arguments.by,
         since=since,
         until=until,
@@ -254,6 +255,17 @@ def _logged(
 def _lookback(now: datetime) -> datetime:
     """How far back readings are fetched for a forecast: four weeks, and some without readings."""
     return now - timedelta(days=60)
+
+
+def _around(
+    since: datetime | None, until: datetime | None
+) -> tuple[datetime | None, datetime | None]:
+    """A window with four weeks more on either side."""
+    weeks = timedelta(weeks=4)
+    try:
+        return since and since - weeks, until and until + weeks
+    except OverflowError:
+        return None, None
 
 
 def _begin(readings: pd.DataFrame, since: datetime) -> int:

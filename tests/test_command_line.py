@@ -326,3 +326,25 @@ def test_login_without_a_keyring_says_what_to_do(capsys, monkeypatch):
     told = capsys.readouterr().err
     assert "stability_magic[keyring]" in told
     assert "sk-a-key" not in told
+
+
+def test_what_a_top_up_hid_is_judged_by_the_weeks_around(log_path, capsys):
+    """The same figures for a day, whether it is asked for alone or with the days around it."""
+    log = BalanceLog(log_path)
+    begin = datetime(2026, 10, 1, tzinfo=UTC)
+    for hour in range(24 * 30):
+        bought = 1000.0 if hour >= 24 * 20 + 13 else 0.0
+        log.append(Balance("org-one", 9000.0 - 5.0 * hour + bought, begin + timedelta(hours=hour)))
+    day = ["--since", "2026-10-21", "--until", "2026-10-21", "--format", "json"]
+    assert main(["usage", *day]) == 0
+    (alone,) = json.loads(capsys.readouterr().out)
+    assert main(["usage", "--since", "all", "--format", "json"]) == 0
+    (among,) = (
+        each
+        for each in json.loads(capsys.readouterr().out)
+        if each["period"].startswith("2026-10-21")
+    )
+    assert alone["likely_topped_up"] == among["likely_topped_up"] == 1000.0
+    assert alone["likely_spent"] == pytest.approx(among["likely_spent"]) == pytest.approx(120.0)
+    for when in ("0001-01-02", "9998-12-31"):
+        assert main(["usage", "--since", "0001-01-02", "--until", when, "--format", "csv"]) == 0
