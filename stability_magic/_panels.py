@@ -29,10 +29,10 @@ __all__ = [
     "Shown",
     "bars",
     "line",
-    "outlook",
     "rises",
     "shown",
     "unwatched",
+    "with_outlooks",
 ]
 
 
@@ -51,9 +51,9 @@ class Shown(NamedTuple):
         until: The end that was asked for.
         first: Where the window begins, asked for or not, in microseconds since 1970 UTC.
         last: Where it ends.
-        ends: Where the time axis ends, which is later when a forecast is drawn.
         edges: Where periods begin, from that of the first reading to the end of the last's.
         turns: Positions of the readings that spending and top-ups depend on.
+        outlooks: How each organization's balance goes on, where that is to be drawn.
     """
 
     whole: Balances
@@ -62,9 +62,14 @@ class Shown(NamedTuple):
     until: datetime | None
     first: int
     last: int
-    ends: int
     edges: NDArray[np.int64]
     turns: NDArray[np.int64]
+    outlooks: tuple[Outlook | None, ...] = ()
+
+    @property
+    def ends(self) -> int:
+        """Where the time axis ends, which is later when a forecast is drawn."""
+        return max([self.last, *(int(each.times[-1]) for each in self.outlooks if each)])
 
 
 class Line(NamedTuple):
@@ -131,14 +136,17 @@ def shown(readings: pd.DataFrame, by: str, since: datetime | None, until: dateti
     marks = np.append(edges, [first, last])
     for rows in _organizations(whole):
         turns[rows] = turning_points(times[rows], whole.credits[rows], marks)
-    return Shown(whole, by, since, until, first, last, last, edges, np.flatnonzero(turns))
+    return Shown(whole, by, since, until, first, last, edges, np.flatnonzero(turns))
 
 
-def outlook(picture: Shown, code: int) -> Outlook | None:
-    """How an organization's balance is expected to go on; None where nothing can be said.
+def with_outlooks(picture: Shown) -> Shown:
+    """The picture with how each balance is expected to go on, where that can be said."""
+    codes = range(len(picture.whole.organizations))
+    return picture._replace(outlooks=tuple(_outlook(picture, code) for code in codes))
 
-    It reaches as far ahead as the picture looks back, so that the past stays readable.
-    """
+
+def _outlook(picture: Shown, code: int) -> Outlook | None:
+    # As far ahead as the picture looks back, so that the past stays readable.
     rows = slice(*np.searchsorted(picture.whole.codes, [code, code + 1]))
     times, credits = picture.whole.times[rows], picture.whole.credits[rows]
     now = min(picture.last, int(picture.whole.times.max()))

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 
-from ._panels import Bars, Shown, bars, line, outlook, shown, unwatched
+from ._panels import Bars, Shown, bars, line, shown, unwatched, with_outlooks
 from ._plot_axes import (
     Entries,
     add_legend,
@@ -86,7 +86,9 @@ def plot_balance(
         ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
             ``by`` is unknown, or ``since`` and ``until`` have no zone or the wrong order.
     """
-    picture = _ahead(shown(readings, by, since, until), forecast)
+    picture = shown(readings, by, since, until)
+    if forecast:
+        picture = with_outlooks(picture)
     ax = _current_axes() if ax is None else ax
     return _finished(ax, picture, _draw_balance(ax, picture))
 
@@ -146,7 +148,9 @@ def plot_usage(
     Raises:
         ValueError: As for ``plot_balance``.
     """
-    picture = _ahead(shown(readings, by, since, until), forecast)
+    picture = shown(readings, by, since, until)
+    if forecast:
+        picture = with_outlooks(picture)
     figure = _Picture(layout="constrained")
     # The canvas of a bare figure would draw it anew for each text that is measured.
     FigureCanvasAgg(figure)
@@ -191,16 +195,6 @@ def _current_axes() -> Axes:
     from matplotlib import pyplot
 
     return pyplot.gca()
-
-
-def _ahead(picture: Shown, forecast: bool) -> Shown:
-    """The picture with room for the forecast, where one is wanted and can be made."""
-    if not forecast:
-        return picture
-    found = [outlook(picture, code) for code in range(len(picture.whole.organizations))]
-    return picture._replace(
-        ends=max([picture.last, *(int(each.times[-1]) for each in found if each)])
-    )
 
 
 def _finished(ax: Axes, picture: Shown, entries: Entries | None) -> Axes:
@@ -256,8 +250,7 @@ def _draw_lines(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
 def _draw_forecasts(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
     if picture.ends == picture.last:
         return []
-    for code in range(len(picture.whole.organizations)):
-        ahead = outlook(picture, code)
+    for code, ahead in enumerate(picture.outlooks):
         if ahead is not None:
             days, colour = days_of(ahead.times), colour_of(code)
             ax.plot(days, ahead.middle, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
