@@ -240,16 +240,19 @@ def _logged(
     until: datetime | None,
 ) -> pd.DataFrame:
     """The log's readings of the organizations that were named, or of all."""
-    known = session.log().organizations()
-    for each in arguments.organization or ():
-        if each not in known:
-            there = ", ".join(known) or "none yet"
-            raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
-    if not known:
+    if arguments.organization:
+        known = session.log().organizations()
+        for each in arguments.organization:
+            if each not in known:
+                there = ", ".join(known) or "none yet"
+                raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
+    readings = session.readings(arguments.organization, since, until)
+    # A window holds the readings next to it too, so nothing means that nothing is there.
+    if readings.empty:
         session.notes.append(
             f"There are no readings in {session.log().path} yet; %stability_balance takes one."
         )
-    return session.readings(arguments.organization, since, until)
+    return readings
 
 
 def _lookback(now: datetime) -> datetime:
