@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ._actions import Outcome
 from ._commands import COMMANDS, add_arguments
 from ._errors import BadArgument, StabilityMagicError
+from ._outcome import Outcome
 from ._session import Session
 from ._settings import StabilityMagic
 from ._tables import FORMATS, as_text

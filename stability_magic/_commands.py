@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _actions
+from . import _actions, _log_actions
+from ._outcome import Outcome
 from ._when import PERIODS, WHEN
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Command:
     name: str
     summary: str
     examples: tuple[str, ...]
-    run: Callable[[Session, argparse.Namespace], _actions.Outcome]
+    run: Callable[[Session, argparse.Namespace], Outcome]
     arguments: tuple[Argument, ...] = ()
 
 
@@ -114,21 +115,21 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         "Show the logged readings; nobody is asked.",
         ("", "--since 2026-11-01 --until 2026-11-15", "--since all"),
-        _actions.history,
+        _log_actions.history,
         (_ORGANIZATIONS, _SINCE, _UNTIL),
     ),
     Command(
         "usage",
         "Show what was spent in each hour, day, week or month, from the log.",
         ("", "--by week", "--by hour --since today"),
-        _actions.usage,
+        _log_actions.usage,
         (_BY, _ORGANIZATIONS, _SINCE, _UNTIL),
     ),
     Command(
         "plot",
         "Draw the balance over time, and below it what was spent in each period.",
         ("", "--by week --since 90d", "--forecast --output credits.svg"),
-        _actions.plot,
+        _log_actions.plot,
         (
             _BY,
             _ORGANIZATIONS,
@@ -148,7 +149,7 @@ COMMANDS: tuple[Command, ...] = (
         "forecast",
         "Tell from the log when the credits will run out, and how sure that is.",
         ("", "-o org-1234"),
-        _actions.forecast,
+        _log_actions.forecast,
         (_ORGANIZATIONS,),
     ),
     Command(

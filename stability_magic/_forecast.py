@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._frames import balances, forecast_frame
+from ._balances import balances
+from ._frames import forecast_frame
 from ._outlook import estimate
 from ._readings import microseconds
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ._frames import Balances, balances, changes, utc_index
+from ._balances import Balances, balances
+from ._frames import changes, utc_index
 from ._outlook import path
 from ._periods import period_edges
 from ._readings import microseconds

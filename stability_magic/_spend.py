@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._frames import COLUMNS, Balances, balances, changes, text, usage_frame
+from ._balances import Balances, balances
+from ._frames import COLUMNS, changes, text, usage_frame
 from ._periods import known_period, period_edges
 from ._readings import microseconds
 from ._topups import known_step, likely_top_ups

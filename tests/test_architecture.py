@@ -15,8 +15,8 @@ PACKAGE = Path(stability_magic.__file__).parent
 # From the bottom up: a module imports from its own layer and from those below it.
 LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
-    {"_answers", "_checks", "_settings", "_frames", "_activity", "_faults", "_when"},
-    {"_transport", "_simulation", "_loopback", "_periods", "_log_schema", "_log_rows"},
+    {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
+    {"_transport", "_simulation", "_loopback", "_periods", "_windows", "_log_schema", "_log_rows"},
     {"_client", "_topups"},
     {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
     {"_outlook"},
@@ -24,8 +24,9 @@ LAYERS = (
     {"_plot_axes", "_demo"},
     {"_plot_marks"},
     {"_plot"},
+    {"_outcome"},
     {"_session"},
-    {"_actions"},
+    {"_actions", "_log_actions"},
     {"_commands"},
     {"_completions"},
     {"_magics", "__main__"},
@@ -63,7 +64,16 @@ PURE = {
     "_tables",
     "_text",
 }
-PURE |= {"_forecast", "_hours", "_outlook", "_thinning", "_topups", "_when"}
+PURE |= {
+    "_balances",
+    "_forecast",
+    "_hours",
+    "_outlook",
+    "_thinning",
+    "_topups",
+    "_when",
+    "_windows",
+}
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 

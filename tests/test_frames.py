@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from stability_magic import Account, Organization
+from stability_magic._balances import balances
 from stability_magic._frames import (
     COLUMNS,
     Rows,
-    balances,
     changes,
     organizations_frame,
     readings_frame,

@@ -1,0 +1,31 @@
+"""What a command answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from ._errors import StabilityMagicError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Outcome"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a command answers.
+
+    Attributes:
+        lines: The answer in a line, or one for each organization.
+        frame: The table.
+        figure: The picture.
+        error: What went wrong with a part of it; raised when the rest has been shown.
+    """
+
+    lines: tuple[str, ...] = ()
+    frame: pd.DataFrame | None = None
+    figure: Figure | None = None
+    error: StabilityMagicError | None = None
