@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._errors import ApiError as ApiError
     from ._errors import AuthenticationError as AuthenticationError
     from ._errors import LogError as LogError
+    from ._errors import LowBalanceError as LowBalanceError
     from ._errors import PermissionDeniedError as PermissionDeniedError
     from ._errors import RateLimitError as RateLimitError
     from ._errors import ResponseError as ResponseError
@@ -49,6 +50,7 @@ _HOMES = {
     "BalanceLog": "_log",
     "forecast": "_forecast",
     "LogError": "_errors",
+    "LowBalanceError": "_errors",
     "Organization": "_readings",
     "PermissionDeniedError": "_errors",
     "plot_balance": "_plot",
@@ -71,6 +73,7 @@ __all__ = [
     "Balance",
     "BalanceLog",
     "LogError",
+    "LowBalanceError",
     "Organization",
     "PermissionDeniedError",
     "RateLimitError",

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._commands import COMMANDS, add_arguments
-from ._errors import BadArgument, StabilityMagicError
+from ._errors import BadArgument, LowBalanceError, StabilityMagicError
 from ._outcome import Outcome
 from ._session import Session
 from ._settings import StabilityMagic
 from ._tables import FORMATS, as_text
 from ._version import __version__
 
+if TYPE_CHECKING:
+    from ._watch import Watch, Watched
+
 __all__ = ["main"]
 
-_DONE, _FAILED, _WRONG_ARGUMENTS = 0, 1, 2
+_DONE, _FAILED, _WRONG_ARGUMENTS, _LOW = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; None takes those of the process.
 
     Returns:
-        0 when it is done, 1 when the service, the log or the settings failed. Wrong
-        arguments end the process with 2, as argparse does.
+        0 when it is done, 1 when the service, the log or the settings failed, 3 when less
+        is left than was required. Wrong arguments end the process with 2, as argparse does.
     """
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows few characters must not turn an answer into an error.
@@ -54,12 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stability-magic",
         description="Stability AI's credit balance: read, logged, and plotted over time.",
-        epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments.",
+        epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments,"
+        " 3 less is left than --require says.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"stability-magic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for each in COMMANDS:
+        if each.place not in ("", "command line"):
+            continue
         examples = "\n".join(f"  {_PROGRAM} {each.name} {line}" for line in each.examples)
         one = commands.add_parser(
             each.name,
@@ -93,6 +102,8 @@ def _run(parser: argparse.ArgumentParser, session: Session, arguments: argparse.
     except StabilityMagicError as error:
         return _fail(session, error)
     _tell(session)
+    if outcome.watch is not None:
+        return _watch(session, outcome.watch)
     if not (session.settings.quiet or getattr(arguments, "quiet", False)):
         for each in outcome.lines:
             print(each, file=sys.stderr)
@@ -111,6 +122,36 @@ def _show(outcome: Outcome, style: str | None) -> None:
         sys.stdout.flush()
 
 
+def _watch(session: Session, watch: Watch) -> int:
+    """Takes readings until the process is told to end.
+
+    Returns:
+        1 when the latest reading of an organization could not be taken or logged, else 0.
+    """
+    # A signal's handler may put into this queue, whatever the main thread is doing.
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before = {
+        each: signal.signal(each, lambda number, _: told.put(number))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    warned: dict[int, int] = {}
+
+    def show(watched: Watched) -> None:
+        known = warned.get(id(watched), 0)
+        warned[id(watched)] = len(watched.warnings)
+        for line in (watch.line(watched), *watched.warnings[known:]):
+            print(line, file=sys.stderr, flush=True)
+
+    try:
+        watch.start(show)
+        told.get()
+    finally:
+        session.watch = None
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return _FAILED if watch.failing else _DONE
+
+
 def _tell(session: Session) -> None:
     for each in session.take_notes():
         print(f"{_PROGRAM}: {each}", file=sys.stderr)
@@ -119,7 +160,7 @@ def _tell(session: Session) -> None:
 def _fail(session: Session, error: StabilityMagicError) -> int:
     _tell(session)
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    return _FAILED
+    return _LOW if isinstance(error, LowBalanceError) else _FAILED
 
 
 def _tour(parser: argparse.ArgumentParser, session: Session, folder: Path) -> int:

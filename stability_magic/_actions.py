@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._errors import ApiError, BadArgument, SettingsError, StabilityMagicError
+from ._guard import required_credits, shortfall
 from ._outcome import Outcome
 from ._settings import KEY_VARIABLE
-from ._when import parse_when
+from ._when import parse_every, parse_when
 from ._windows import lookback, within
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ._log import Entry
     from ._session import Session
 
-__all__ = ["account", "balance", "demo", "login"]
+__all__ = ["account", "balance", "cost", "demo", "login", "watch"]
 
 
 def account(session: Session, arguments: argparse.Namespace) -> Outcome:
@@ -31,6 +33,38 @@ def account(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
+    required = None
+    if arguments.require is not None:
+        required = required_credits(arguments.require, session.settings.usd_per_credit)
+    elif arguments.fail_open:
+        raise BadArgument("--fail-open says what --require does when it cannot tell; add it.")
+    try:
+        outcome, latest = _balance(session, arguments)
+    except StabilityMagicError as error:
+        if not arguments.fail_open:
+            raise
+        session.notes.append(f"{type(error).__name__}: {error} {_FAILED_OPEN}")
+        return Outcome()
+    if required is None:
+        return outcome
+    if outcome.error is not None and arguments.fail_open:
+        session.notes.append(f"{type(outcome.error).__name__}: {outcome.error} {_FAILED_OPEN}")
+        outcome = dataclasses.replace(outcome, error=None)
+    usd_per_credit = session.settings.usd_per_credit
+    for each in latest:
+        # That one has too little is certain, whatever could not be read of another.
+        if low := shortfall(each, required, usd_per_credit):
+            return dataclasses.replace(outcome, error=low)
+    return outcome
+
+
+_FAILED_OPEN = "Going on without knowing what is left, as --fail-open says."
+
+
+def _balance(
+    session: Session, arguments: argparse.Namespace
+) -> tuple[Outcome, list[pd.Series[Any]]]:
+    """The answer, and the latest reading of each organization."""
     from ._forecast import forecast as run_out
     from ._lines import balance_line
 
@@ -45,17 +79,19 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
     back = lookback(settings.now())
     begin = None if since is None else min(since, back)
     readings = session.readings_with(entries, begin, logged=not arguments.no_log)
+    parts = [_of_one(readings, each) for each in entries]
     lines = tuple(
         balance_line(
-            _of_one(readings, each),
+            part,
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
             low_balance=settings.low_balance,
-            outlook=run_out(_of_one(within(readings, back), each)),
+            outlook=run_out(within(part, back)),
         )
-        for each in entries
+        for part in parts
     )
-    return Outcome(lines, within(readings, since), error=error)
+    outcome = Outcome(lines, within(readings, since), error=error)
+    return outcome, [part.iloc[-1] for part in parts]
 
 
 def _of_one(readings: pd.DataFrame, last: Entry) -> pd.DataFrame:
@@ -84,6 +120,53 @@ def _one_error(errors: list[StabilityMagicError], asked: int) -> StabilityMagicE
         return errors[0] if errors else None
     told = " ".join(str(each) for each in errors)
     return ApiError(f"{len(errors)} of {asked} organizations could not be read. {told}")
+
+
+def cost(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._cell_cost import CellCost
+
+    settle = _settle_seconds(arguments.settle)
+    organization = arguments.organization or session.organization
+    return Outcome(
+        cost=CellCost(session, organization, label=arguments.label or None, settle=settle)
+    )
+
+
+def _settle_seconds(text: str) -> float:
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_SETTLE:
+        raise BadArgument(
+            f"--settle {text!r} is no number of seconds; use one from 0 to {_LONGEST_SETTLE}."
+        )
+    return seconds
+
+
+_LONGEST_SETTLE = 600
+
+
+def watch(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._watch import Watch, status_frame
+
+    stop, status = (getattr(arguments, each, False) for each in ("stop", "status"))
+    if stop and status:
+        raise BadArgument("--status tells how the watch stands and --stop ends it; use one.")
+    if stop or status:
+        running = session.watch
+        if stop:
+            session.watch = None
+        frame = status_frame(session.watch, session.settings.zone())
+        return Outcome(
+            ("no watch is running",) if running is None else tuple(running.lines()), frame
+        )
+    every = parse_every(arguments.every)
+    # What is set up wrongly is told here, and not by a watch that never succeeds.
+    session.client(), session.log()
+    wanted = _asked_for(session, arguments)
+    session.watch = Watch(session, wanted, every, plot=getattr(arguments, "plot", False))
+    return Outcome(watch=session.watch)
 
 
 def login(session: Session, arguments: argparse.Namespace) -> Outcome:
@@ -118,6 +201,9 @@ def _ask_for_key() -> str:
 def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._demo import DAYS, Demo
 
+    if session.watch is not None:
+        session.watch = None
+        session.notes.append("The watch was stopped: its readings were of another service.")
     session.end_demo()
     if getattr(arguments, "stop", False):
         return Outcome(("the demo has ended; the service and the log are the real ones again",))

@@ -42,6 +42,8 @@ class Command:
         examples: Arguments to try.
         run: Does it.
         arguments: Its arguments.
+        place: Where it is offered, as for an argument.
+        cell: Whether its magic stands at the head of a cell, as ``%%stability_NAME``.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Command:
     examples: tuple[str, ...]
     run: Callable[[Session, argparse.Namespace], Outcome]
     arguments: tuple[Argument, ...] = ()
+    place: str = ""
+    cell: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: Command, place: str) -> None:
@@ -66,11 +70,16 @@ _ORGANIZATIONS = Argument(
         "help": "an organization's id; may be given more than once",
     },
 )
+_ALL = Argument(
+    ("-a", "--all"), {"action": "store_true", "help": "all organizations of the account"}
+)
 _SINCE = Argument(("--since",), {"metavar": "WHEN", "help": f"from when on: {WHEN}"})
 _UNTIL = Argument(("--until",), {"metavar": "WHEN", "help": "until when; a day is meant whole"})
 _BY = Argument(
     ("--by",), {"choices": PERIODS, "default": "day", "help": "the length of a period (day)"}
 )
+
+_LABEL = Argument(("label",), {"metavar": "LABEL", "nargs": "?", "help": "what to call the cell"})
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -88,20 +97,31 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "balance",
         "Ask for the credits that are left, log the reading, and show the readings so far.",
-        ("", "-a --since 7d", "-o org-1234 --label 'before the batch'"),
+        ("", "-a --since 7d", "-o org-1234 --label 'before the batch'", "--require 5usd"),
         _actions.balance,
         (
             _ORGANIZATIONS,
-            Argument(
-                ("-a", "--all"),
-                {"action": "store_true", "help": "all organizations of the account"},
-            ),
+            _ALL,
             Argument(
                 ("--since",),
                 {
                     "metavar": "WHEN",
                     "default": "30d",
                     "help": f"show the readings from when on (30d): {WHEN}",
+                },
+            ),
+            Argument(
+                ("--require",),
+                {
+                    "metavar": "N",
+                    "help": "fail where less is left: credits (500) or US dollars (5usd)",
+                },
+            ),
+            Argument(
+                ("--fail-open",),
+                {
+                    "action": "store_true",
+                    "help": "with --require: only warn where the balance cannot be read",
                 },
             ),
             Argument(("--label",), {"metavar": "TEXT", "help": "a note to keep with the reading"}),
@@ -151,6 +171,70 @@ COMMANDS: tuple[Command, ...] = (
         ("", "-o org-1234"),
         _log_actions.forecast,
         (_ORGANIZATIONS,),
+    ),
+    Command(
+        "cost",
+        "Tell and log what the cell below costs: the balance is read before and after it.",
+        ("", "render", "'night batch' -o org-1234 --settle 5"),
+        _actions.cost,
+        (
+            _LABEL,
+            Argument(("-o", "--organization"), {"metavar": "ID", "help": "an organization's id"}),
+            Argument(
+                ("--settle",),
+                {
+                    "metavar": "SECONDS",
+                    "default": "1",
+                    "help": "between the readings after the cell, until two agree (1)",
+                },
+            ),
+        ),
+        place="magic",
+        cell=True,
+    ),
+    Command(
+        "costs",
+        "Show what the cells cost, from the log.",
+        ("", "render --since 7d", "--summary"),
+        _log_actions.costs,
+        (
+            _LABEL,
+            _SINCE,
+            Argument(
+                ("--summary",),
+                {
+                    "action": "store_true",
+                    "help": "by label, and what was spent elsewhere, outside all cells",
+                },
+            ),
+        ),
+    ),
+    Command(
+        "watch",
+        "Take readings at regular times, until it is stopped.",
+        ("", "--every 1h -a"),
+        _actions.watch,
+        (
+            Argument(
+                ("--every",),
+                {
+                    "metavar": "TIME",
+                    "default": "10m",
+                    "help": "the time between readings: 30s, 10m (the default), 2h; 10s at least",
+                },
+            ),
+            _ORGANIZATIONS,
+            _ALL,
+            Argument(
+                ("--plot",),
+                {"action": "store_true", "help": "keep a picture up to date as well"},
+                place="magic",
+            ),
+            Argument(
+                ("--status",), {"action": "store_true", "help": "how it stands"}, place="magic"
+            ),
+            Argument(("--stop",), {"action": "store_true", "help": "end it"}, place="magic"),
+        ),
     ),
     Command(
         "login",

@@ -11,6 +11,7 @@
     │   │   ├── PermissionDeniedError  403 of the API itself
     │   │   └── RateLimitError         429, .retry_after in seconds
     │   └── ResponseError              not what the API documents
+    ├── LowBalanceError                .credits, .required
     └── LogError                       .path
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "ApiError",
     "AuthenticationError",
     "LogError",
+    "LowBalanceError",
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseError",
@@ -101,6 +103,20 @@ class RateLimitError(StatusError):
 
 class ResponseError(ApiError):
     """An answer that is not what the API documents: a proxy's page, a missing field."""
+
+
+class LowBalanceError(StabilityMagicError):
+    """Less is left than was required.
+
+    Attributes:
+        credits: What is left.
+        required: What was required, in credits.
+    """
+
+    def __init__(self, message: str, *, credits: float, required: float) -> None:
+        super().__init__(message)
+        self.credits = credits
+        self.required = required
 
 
 class LogError(StabilityMagicError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._balances import balances
-from ._frames import forecast_frame
+from ._frames import frame_of_rows
 from ._outlook import estimate
 from ._readings import microseconds
 
@@ -75,4 +75,4 @@ def forecast(
         if seen:
             told = estimate(times[:seen], credits[:seen], now=then, coverage=coverage)
             rows.append((organization, whole.names[code], float(credits[seen - 1]), *told))
-    return forecast_frame(rows, whole.zone)
+    return frame_of_rows("forecast", rows, whole.zone)

@@ -20,7 +20,7 @@ __all__ = [
     "COLUMNS",
     "Rows",
     "changes",
-    "forecast_frame",
+    "frame_of_rows",
     "organizations_frame",
     "readings_frame",
     "text",
@@ -57,6 +57,37 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "empty_early": np.dtype("datetime64[us]"),
         "empty_late": np.dtype("datetime64[us]"),
         "evidence": TEXT,
+    },
+    "costs": {
+        "started_at": np.dtype("datetime64[us]"),
+        "label": TEXT,
+        "seconds": np.dtype("float64"),
+        "organization": TEXT,
+        "spent": np.dtype("float64"),
+        "usd": np.dtype("float64"),
+        "exact": np.dtype(bool),
+        "cell": TEXT,
+    },
+    "summary": {
+        "label": TEXT,
+        "organization": TEXT,
+        "count": np.dtype("int64"),
+        "total": np.dtype("float64"),
+        "mean": np.dtype("float64"),
+        "dearest": np.dtype("float64"),
+        "usd": np.dtype("float64"),
+        "exact": np.dtype(bool),
+    },
+    "watch": {
+        "organization": TEXT,
+        "name": TEXT,
+        "since": np.dtype("datetime64[us]"),
+        "every": np.dtype("timedelta64[us]"),
+        "credits": np.dtype("float64"),
+        "spent": np.dtype("float64"),
+        "last_reading": np.dtype("datetime64[us]"),
+        "next_reading": np.dtype("datetime64[us]"),
+        "failures": np.dtype("int64"),
     },
     "usage": {
         "organization": TEXT,
@@ -206,9 +237,15 @@ def usage_frame(
     return frame.astype(dict(dtypes))
 
 
-def forecast_frame(rows: Sequence[Sequence[Any]], zone: tzinfo) -> pd.DataFrame:
-    """The forecast frame from its rows; times are microseconds since 1970 UTC, or None."""
-    columns = COLUMNS["forecast"]
+def frame_of_rows(kind: str, rows: Sequence[Sequence[Any]], zone: tzinfo) -> pd.DataFrame:
+    """A frame without a time index, in the documented columns and dtypes.
+
+    Args:
+        kind: Which one, such as ``forecast``.
+        rows: Its rows; times are microseconds since 1970 UTC, or None.
+        zone: The time zone of its times.
+    """
+    columns = COLUMNS[kind]
     cells = dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else {}
     made = {}
     for name, dtype in columns.items():

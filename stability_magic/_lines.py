@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,16 +12,25 @@ from ._readings import Account
 from ._text import clean_text
 from ._when import time_phrase
 
+if TYPE_CHECKING:
+    from ._costs import Cost
+    from ._watch import Watched
+
 __all__ = [
     "account_line",
     "balance_line",
+    "cost_line",
+    "costs_line",
     "count",
     "credits_text",
     "forecast_line",
     "history_line",
+    "low_warning",
     "name_text",
+    "soon_warning",
     "usage_line",
     "usd_text",
+    "watch_line",
 ]
 
 _LONGEST_NAME = 60
@@ -92,10 +101,15 @@ def balance_line(
         else:
             parts.append(f"nothing spent since {since}")
     if low_balance is not None and last["credits"] < low_balance:
-        parts.append(f"LOW: under {credits_text(low_balance)}")
+        parts.append(low_phrase(low_balance))
     if outlook is not None and len(outlook):
         parts += lasts_phrase(outlook.iloc[0], now)
     return " · ".join(parts)
+
+
+def low_phrase(low_balance: float) -> str:
+    """What is said wherever a balance is under the level that was set."""
+    return f"LOW: under {credits_text(low_balance)}"
 
 
 def forecast_line(row: pd.Series[Any], now: datetime) -> str:
@@ -161,6 +175,111 @@ def usage_line(usage: pd.DataFrame, now: datetime) -> str:
     line = f"{bound}{credits_text(spent)} credits ({usd_text(usd)}) spent since {since}"
     topped_up = sum(usage["topped_up"])
     return f"{line} · {credits_text(topped_up)} or more topped up" if topped_up else line
+
+
+def cost_line(cost: Cost, *, topped_up: bool, usd_per_credit: float) -> str:
+    """What a cell cost; ``at least`` and ``about`` say that it is not exact.
+
+    Args:
+        cost: The cost.
+        topped_up: Whether a top-up hides a part of it.
+        usd_per_credit: The price of a credit.
+    """
+    what = name_text(cost.label) if cost.label else "this cell"
+    if cost.spent is None:
+        return f"{what}: cost unknown, in {_seconds_text(cost.seconds)}"
+    bound = "" if cost.exact else "at least " if topped_up else "about "
+    usd = usd_text(cost.spent * usd_per_credit)
+    spent = f"{credits_text(cost.spent)} credits ({usd})"
+    return f"{what}: {bound}{spent} in {_seconds_text(cost.seconds)}"
+
+
+def costs_line(costs: pd.DataFrame, now: datetime) -> str:
+    """How many cells there were, and what they cost together."""
+    if costs.empty:
+        return "no cells in this time"
+    since = time_phrase(costs["started_at"].iloc[0].to_pydatetime(), now)
+    unknown = int(costs["spent"].isna().sum())
+    bound = "" if costs["exact"].all() else "about "
+    spent, usd = (float(costs[each].sum()) for each in ("spent", "usd"))
+    line = (
+        f"{count(len(costs), 'cell')} since {since}:"
+        f" {bound}{credits_text(spent)} credits ({usd_text(usd)})"
+    )
+    return f"{line} · {unknown} of unknown cost" if unknown else line
+
+
+def watch_line(
+    watched: Watched,
+    *,
+    now: datetime,
+    every: timedelta,
+    next_reading: datetime | None,
+    usd_per_credit: float,
+    low_balance: float | None,
+) -> str:
+    """How an organization stands that is being watched, and when it is read next.
+
+    Args:
+        watched: What the watch knows of it.
+        now: The present; days are named from here.
+        every: The time between readings.
+        next_reading: When the next one is due; None when the watch has ended.
+        usd_per_credit: The price of a credit.
+        low_balance: Credits under which the line says so.
+    """
+
+    def clock(at: datetime) -> str:
+        # A minute is too coarse for readings that follow each other faster.
+        seconds = f":{at.astimezone(now.tzinfo):%S}" if every < timedelta(minutes=2) else ""
+        return time_phrase(at, now) + seconds
+
+    name = name_text(watched.name or watched.asked or "the default organization")
+    parts = []
+    if watched.last is not None:
+        bound = "at least " if watched.at_least else ""
+        spent = f"{bound}{credits_text(watched.spent)} spent" if watched.spent else "nothing spent"
+        if watched.at_least and not watched.spent:
+            # What was spent meanwhile cannot be seen, so it is not put at nothing.
+            spent = "topped up"
+        parts += [
+            f"{credits_text(watched.credits)} credits"
+            f" ({usd_text(watched.credits * usd_per_credit)})",
+            f"{spent} since {clock(watched.since)}",
+        ]
+        if low_balance is not None and watched.credits < low_balance:
+            parts.append(low_phrase(low_balance))
+        parts.append(f"read {clock(watched.last)}")
+    if watched.trouble:
+        times = f" ({watched.in_a_row} times)" if watched.in_a_row > 1 else ""
+        parts.append(clean_text(watched.trouble) + times)
+    parts.append(f"next {clock(next_reading)}" if next_reading else "stopped")
+    return f"{name}: {' · '.join(parts)}"
+
+
+def low_warning(watched: Watched, low_balance: float, now: datetime) -> str:
+    """That a balance has come under the level that was set."""
+    at = "" if watched.last is None else f"{time_phrase(watched.last, now)}, "
+    return (
+        f"WARNING, {at}{name_text(watched.name)}: {credits_text(watched.credits)} credits are"
+        f" left, under {credits_text(low_balance)}"
+    )
+
+
+def soon_warning(watched: Watched, early: datetime, now: datetime) -> str:
+    """That the credits may run out soon."""
+    return (
+        f"WARNING, {time_phrase(now, now)}, {name_text(watched.name)}: the credits may run out"
+        f" on {_moment_text(early, now)} already"
+    )
+
+
+def _seconds_text(seconds: float) -> str:
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def count(number: int, noun: str) -> str:

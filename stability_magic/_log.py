@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ._costs import Cost
+from ._log_costs import read_costs, write_costs
 from ._log_entries import Entry, Known, entry, frame_of, unlogged_frame
 from ._log_file import reading, writing
 from ._log_rows import Span, fetch
@@ -82,6 +84,7 @@ class BalanceLog:
         *,
         account: Account | None = None,
         key_fingerprint: str = "",
+        costs: Iterable[Cost] = (),
     ) -> None:
         """Writes entries, those that are there already once only, in one transaction.
 
@@ -89,6 +92,7 @@ class BalanceLog:
             entries: What to write.
             account: Also remember the names of its organizations, and under
                 ``key_fingerprint`` which one is the key's default.
+            costs: Write these as well.
 
         Raises:
             LogError: The file could not be written; nothing of this was.
@@ -109,6 +113,7 @@ class BalanceLog:
                 " ON CONFLICT (organization, read_at, id) DO NOTHING",
                 [dataclasses.asdict(each) for each in entries],
             )
+            write_costs(connection, costs)
 
     # -- reading --
 
@@ -177,6 +182,19 @@ class BalanceLog:
             if chosen is None or known.organization(each.organization) in chosen
         ]
         return frame_of(parts, waiting, known, self.zone)
+
+    def costs(self, since: datetime | None = None, until: datetime | None = None) -> list[Cost]:
+        """What the cells cost that ran in a window, the earliest first.
+
+        Raises:
+            LogError: The file could not be read.
+        """
+        first = _FIRST if since is None else microseconds(since)
+        last = _LAST if until is None else microseconds(until)
+        with reading(self.path) as connection:
+            if connection is None:
+                return []
+            return read_costs(connection, _known(connection), first, last)
 
     def organizations(self) -> dict[str, str]:
         """The names of the organizations that have readings, by id.

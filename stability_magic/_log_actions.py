@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._errors import BadArgument, SettingsError
 from ._outcome import Outcome
+from ._readings import microseconds
 from ._when import first_of, parse_when
 from ._windows import around, lookback, within
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from ._session import Session
+    from ._watch import Watch
 
-__all__ = ["forecast", "history", "plot", "usage"]
+__all__ = ["costs", "forecast", "history", "plot", "usage", "watch_picture"]
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -74,7 +77,12 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
         first = readings.index[0].to_pydatetime()
         since = first if since < first < (until or now) else since
     figure = plot_usage(
-        readings, arguments.by, since=since, until=until, forecast=arguments.forecast
+        readings,
+        arguments.by,
+        since=since,
+        until=until,
+        forecast=arguments.forecast,
+        low_balance=session.settings.low_balance,
     )
     if target is None:
         return Outcome(figure=figure)
@@ -85,12 +93,51 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome((f"the picture is in {target}",), figure=figure)
 
 
+def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._costs import costs_frame, overlapped, summary_frame
+    from ._lines import costs_line
+
+    settings = session.settings
+    since, _ = _window(session, arguments)
+    every = session.costs()
+    frame = costs_frame(every, overlapped(every), settings.zone(), settings.usd_per_credit)
+    if since is not None:
+        frame = frame[frame["started_at"] >= since]
+    everywhere = list(frame["organization"].unique())
+    if arguments.label is not None:
+        frame = frame[frame["label"] == arguments.label]
+    frame = frame.reset_index(drop=True)
+    lines = (costs_line(frame, settings.now()),)
+    if not arguments.summary:
+        return Outcome(lines, frame)
+    readings = session.readings(everywhere or None, since)
+    window = (_LONG_AGO if since is None else microseconds(since), microseconds(settings.now()))
+    return Outcome(lines, summary_frame(frame, readings, every, window, settings.usd_per_credit))
+
+
+def watch_picture(session: Session, watch: Watch) -> Figure:
+    """The balances of what is watched, from a day before the watch began."""
+    from ._plot import plot_usage
+
+    since = min(each.since for each in watch.watched) - timedelta(days=1)
+    since = since.astimezone(session.settings.zone())
+    readings = session.readings([each.organization or "" for each in watch.watched], since)
+    if len(readings):
+        since = max(since, readings.index[0].to_pydatetime())
+    return plot_usage(readings, "hour", since=since, low_balance=session.settings.low_balance)
+
+
+# Before any reading, in microseconds.
+_LONG_AGO = -(2**62)
+
+
 def _window(
     session: Session, arguments: argparse.Namespace
 ) -> tuple[datetime | None, datetime | None]:
     """Since and until, of which either can be open; a screenful where no since is given."""
     now = session.settings.now()
-    until = None if arguments.until is None else parse_when(arguments.until, now=now, end=True)
+    said = getattr(arguments, "until", None)
+    until = None if said is None else parse_when(said, now=now, end=True)
     if arguments.since is None:
         end = now if until is None else min(until, now)
         since: datetime | None = first_of(getattr(arguments, "by", "day"), end)

@@ -78,7 +78,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
             return
         _roll_back_what_was_cut_off(path)
         with closing(_connect(path, "ro")) as connection:
-            yield None if _pending(connection, path) else connection
+            yield connection if _has_readings(connection, path) else None
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -120,6 +120,16 @@ def _roll_back_what_was_cut_off(path: Path) -> None:
 
 def _pending(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether migrations are missing."""
+    return _applied(connection, path) != migration_names()
+
+
+def _has_readings(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether it is a log; one of an older version is read as it is."""
+    return "m001_readings" in _applied(connection, path)
+
+
+def _applied(connection: sqlite3.Connection, path: Path) -> set[str]:
+    """The names of the migrations that the file has seen."""
     try:
         applied = {name for (name,) in connection.execute(_APPLIED, [MIGRATIONS.name])}
     except sqlite3.OperationalError as error:
@@ -133,7 +143,7 @@ def _pending(connection: sqlite3.Connection, path: Path) -> bool:
             f" {', '.join(sorted(unknown))}); it was left as it is. Upgrade stability_magic.",
             path=path,
         )
-    return applied != migration_names()
+    return applied
 
 
 @contextmanager

@@ -71,3 +71,23 @@ def m001_readings(db: Database) -> None:
         LEFT JOIN organizations ON organizations.organization
             = coalesce(keys.organization, readings.organization)
     """)
+
+
+@MIGRATIONS()
+def m002_costs(db: Database) -> None:
+    """What cells cost: from the reading before each to the last one after it."""
+    # A cost that could not be told is NULL, which is not nothing.
+    db.execute("""
+        CREATE TABLE costs (
+            organization TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            id BLOB NOT NULL,
+            ended_at INTEGER NOT NULL,
+            seconds REAL NOT NULL,
+            spent REAL,
+            exact INTEGER NOT NULL,
+            label TEXT,
+            cell TEXT,
+            PRIMARY KEY (organization, started_at, id)
+        ) STRICT, WITHOUT ROWID
+    """)

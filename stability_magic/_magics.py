@@ -21,14 +21,21 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
+from ._cells import Cells
 from ._commands import COMMANDS, Command, add_arguments
 from ._completions import completions
-from ._errors import BadArgument, StabilityMagicError
+from ._errors import BadArgument, LowBalanceError, StabilityMagicError
 from ._session import Session
 from ._settings import StabilityMagic
+from ._watch_display import WatchDisplay
 
 if TYPE_CHECKING:
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
+    from matplotlib.figure import Figure
+
+    from ._cell_cost import CellCost
+    from ._watch import Watch
 
 __all__ = ["load", "unload"]
 
@@ -60,6 +67,8 @@ class Magics:
         self._shell = shell
         self._settings = StabilityMagic(parent=shell)
         self._session = Session(self._settings, source="magic")
+        self._cells = Cells(shell)
+        self._display: WatchDisplay | None = None
         self._parsers = {f"{_PREFIX}{each.name}": _parser(each) for each in COMMANDS}
         self._matcher = self._completion_matcher()
         # What %config lists; it is typed as if it held the shell alone.
@@ -69,14 +78,20 @@ class Magics:
             shell.magics_manager.register_function(
                 self._magic(command, parser), magic_kind="line", magic_name=name
             )
+            if command.cell:
+                shell.magics_manager.register_function(
+                    self._cell_magic(name, parser), magic_kind="cell", magic_name=name
+                )
         shell.input_transformers_cleanup.append(_with_semicolons_apart)
         if shell.Completer is not None:
             shell.Completer.custom_matchers.append(self._matcher)
 
     def close(self) -> None:
         """Takes the magics, the settings and the completions from the shell."""
+        self._cells.close()
         for name in self._parsers:
-            self._shell.magics_manager.magics["line"].pop(name, None)
+            for kind in ("line", "cell"):
+                self._shell.magics_manager.magics[kind].pop(name, None)
         if self._settings in self._configurables:
             self._configurables.remove(self._settings)
         if _with_semicolons_apart in self._shell.input_transformers_cleanup:
@@ -85,15 +100,37 @@ class Magics:
         if self._matcher in matchers:
             matchers.remove(self._matcher)
         self._session.close()
+        self._end_display()
         _print_notes(self._session)
 
     def _magic(self, command: Command, parser: _Parser) -> Callable[[str], Any]:
         def magic(line: str) -> Any:
+            if command.cell:
+                self._check_place(parser)
             return self._run(command, parser, line)
 
         magic.__name__ = f"{_PREFIX}{command.name}"
         magic.__doc__ = parser.format_help()
         return output_can_be_silenced(magic)
+
+    def _cell_magic(self, name: str, parser: _Parser) -> Callable[[str, str], None]:
+        def magic(line: str, cell: str) -> None:
+            # A cell that can be measured has become statements before a magic is looked for.
+            if not cell.strip():
+                parser.error("the cell is empty, so there is nothing to measure")
+            if cell.lstrip().startswith(f"%%{name}"):
+                parser.error("a cell has one cost; leave out the second one")
+            self._shell.run_cell(f"%%{name} {line}\n{cell}", store_history=False).raise_error()
+
+        magic.__name__ = name
+        magic.__doc__ = parser.format_help()
+        return magic
+
+    def _check_place(self, parser: _Parser) -> None:
+        if self._cells.busy:
+            parser.error("a cell has one cost; leave out the second one")
+        if not self._cells.running:
+            parser.error("it measures a cell, and stands at its head")
 
     def _run(self, command: Command, parser: _Parser, line: str) -> Any:
         arguments = parser.parse_line(_without_semicolon(line))
@@ -105,15 +142,54 @@ class Magics:
             _show_in_one_line(error)
             raise
         finally:
+            self._end_display()
             _print_notes(self._session)
+        if outcome.cost is not None:
+            self._cells.at_end(self._ending(outcome.cost))
+            return None
+        if outcome.watch is not None:
+            return self._start(outcome.watch)
         if not (self._settings.quiet or getattr(arguments, "quiet", False)):
             for each in outcome.lines:
                 print(each)
         if outcome.error is not None:
-            display(outcome.frame)
+            if not isinstance(outcome.error, LowBalanceError):
+                display(outcome.frame)
             _show_in_one_line(outcome.error)
             raise outcome.error
         return outcome.frame if outcome.figure is None else outcome.figure
+
+    def _ending(self, cost: CellCost) -> Callable[[str | None], None]:
+        def ending(cell_id: str | None) -> None:
+            try:
+                line = cost.end(cell_id)
+            except StabilityMagicError as error:
+                line = ""
+                self._session.notes.append(f"The cost was not logged. {error}")
+            _print_notes(self._session)
+            if line and not self._settings.quiet:
+                print(line)
+
+        return ending
+
+    def _start(self, watch: Watch) -> pd.DataFrame:
+        """Starts a watch, shown below the cell, and returns its status frame."""
+        self._display = WatchDisplay(self._shell, watch, self._picture)
+        watch.start(self._display.update)
+        self._display.begin()
+        from ._watch import status_frame
+
+        return status_frame(watch, self._settings.zone())
+
+    def _picture(self, watch: Watch) -> Figure:
+        from ._log_actions import watch_picture
+
+        return watch_picture(self._session, watch)
+
+    def _end_display(self) -> None:
+        if self._display is not None and not self._display.watch.running:
+            self._display.end()
+            self._display = None
 
     def _completion_matcher(self) -> Callable[[CompletionContext], SimpleMatcherResult]:
         commands = {f"{_PREFIX}{each.name}": each for each in COMMANDS}
@@ -148,7 +224,7 @@ class _Parser(MagicArgumentParser):
 
 
 def _parser(command: Command) -> _Parser:
-    name = f"{_PREFIX}{command.name}"
+    name = f"{'%' if command.cell else ''}{_PREFIX}{command.name}"
     examples = "\n".join(f"  %{name} {each}".rstrip() for each in command.examples)
     parser = _Parser(  # type: ignore[no-untyped-call]
         prog=name, description=command.summary, epilog=f"\nexamples:\n{examples}\n"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ._cell_cost import CellCost
+    from ._watch import Watch
+
 __all__ = ["Outcome"]
 
 
@@ -23,9 +26,13 @@ class Outcome:
         frame: The table.
         figure: The picture.
         error: What went wrong with a part of it; raised when the rest has been shown.
+        cost: To be ended when the cell has run.
+        watch: To be started by whoever can show how it goes on.
     """
 
     lines: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
     figure: Figure | None = None
     error: StabilityMagicError | None = None
+    cost: CellCost | None = None
+    watch: Watch | None = None

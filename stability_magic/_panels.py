@@ -29,6 +29,7 @@ __all__ = [
     "Rises",
     "Shown",
     "bars",
+    "latest",
     "line",
     "rises",
     "shown",
@@ -115,6 +116,11 @@ class Bars(NamedTuple):
     edges: NDArray[np.int64]
     spent: NDArray[np.float64]
     at_least: NDArray[np.bool_]
+
+
+def latest(picture: Shown) -> list[float]:
+    """The latest balance of each organization, in credits."""
+    return [float(picture.whole.credits[rows][-1]) for rows in _organizations(picture.whole)]
 
 
 def shown(readings: pd.DataFrame, by: str, since: datetime | None, until: datetime | None) -> Shown:

@@ -33,7 +33,7 @@ from ._plot_axes import (
     style_of,
     wrap_label,
 )
-from ._plot_marks import mark_topups
+from ._plot_marks import mark_low, mark_topups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,7 @@ def plot_balance(
     since: datetime | None = None,
     until: datetime | None = None,
     forecast: bool = False,
+    low_balance: float | None = None,
 ) -> Axes:
     """Draws balances over time, as steps: between two readings no slope is known.
 
@@ -78,6 +79,7 @@ def plot_balance(
         until: Where the time axis ends; at the last reading when None.
         forecast: Whether to draw, dashed, how each balance is expected to go on, and the band
             that holds the true one in 80 of 100 cases; as far ahead as the window is long.
+        low_balance: Credits under which the picture says that a latest balance is low.
 
     Returns:
         The axes drawn on; its y axis is in credits.
@@ -90,7 +92,7 @@ def plot_balance(
     if forecast:
         picture = with_outlooks(picture)
     ax = _current_axes() if ax is None else ax
-    return _finished(ax, picture, _draw_balance(ax, picture))
+    return _finished(ax, picture, _draw_balance(ax, picture, low_balance))
 
 
 def plot_spend(
@@ -131,6 +133,7 @@ def plot_usage(
     since: datetime | None = None,
     until: datetime | None = None,
     forecast: bool = False,
+    low_balance: float | None = None,
 ) -> Figure:
     """Draws the balance over time and, below on the same time axis, what was spent.
 
@@ -140,6 +143,7 @@ def plot_usage(
         since: Where the time axis begins, with a time zone; at the first reading when None.
         until: Where the time axis ends; at the last reading when None.
         forecast: As for ``plot_balance``.
+        low_balance: As for ``plot_balance``.
 
     Returns:
         A figure as large as ``rcParams["figure.figsize"]`` that pyplot does not know of, so
@@ -155,7 +159,7 @@ def plot_usage(
     # The canvas of a bare figure would draw it anew for each text that is measured.
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    balance, spend = _draw_balance(above, picture), _draw_spend(below, picture)
+    balance, spend = _draw_balance(above, picture, low_balance), _draw_spend(below, picture)
     if balance and spend:
         limit(below, picture, exactly=True)
         date(below, picture)
@@ -205,7 +209,7 @@ def _finished(ax: Axes, picture: Shown, entries: Entries | None) -> Axes:
     return ax
 
 
-def _draw_balance(ax: Axes, picture: Shown) -> Entries | None:
+def _draw_balance(ax: Axes, picture: Shown, low_balance: float | None) -> Entries | None:
     """Draws the upper panel; None where there is nothing to draw."""
     ax.set_ylabel("credits left")
     lines = _draw_lines(ax, picture)
@@ -213,6 +217,7 @@ def _draw_balance(ax: Axes, picture: Shown) -> Entries | None:
         say_why_empty(ax, picture)
         return None
     others = _shade(ax, picture) + mark_topups(ax, picture) + _draw_forecasts(ax, picture)
+    others += mark_low(ax, picture, low_balance)
     lowest, highest = ax.dataLim.intervaly
     # How near to nothing a balance is can be seen where nothing is in the picture.
     if 0 < lowest < highest / 2:

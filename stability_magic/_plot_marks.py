@@ -1,4 +1,4 @@
-"""Top-ups in a picture: a mark at each, and its size where there is room."""
+"""What is marked in a picture: top-ups, with their sizes where there is room; low balances."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from ._panels import Shown, rises
-from ._plot_axes import colour_of, days_of, dpi, ink, pixel_time
+from ._lines import credits_text
+from ._panels import Shown, latest, rises
+from ._plot_axes import colour_of, days_of, dpi, drawable_names, ink, pixel_time
 from ._thinning import placed
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from numpy.typing import NDArray
 
-__all__ = ["mark_topups"]
+__all__ = ["mark_low", "mark_topups"]
 
 _MOST_SIZES = 24
 _MARK_POINTS = 6.0
 _LIFT_POINTS = 5.0
+_RED = "#c62828"
 
 
 def mark_topups(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
@@ -51,6 +53,19 @@ def mark_topups(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
     sizes.place()
     mark = Line2D([], [], linestyle="", marker="^", color=ink(ax), markersize=_MARK_POINTS)
     return [(mark, "topped up")]
+
+
+def mark_low(ax: Axes, picture: Shown, low_balance: float | None) -> list[tuple[Artist, str]]:
+    """A line at the level that some latest balance is under."""
+    if low_balance is None:
+        return []
+    names = drawable_names(picture)
+    low = [name for name, left in zip(names, latest(picture), strict=True) if left < low_balance]
+    if not low:
+        return []
+    level = ax.axhline(low_balance, color=_RED, linestyle=(0, (6, 2)), linewidth=1.2)
+    whose = "" if len(names) == 1 else f" ({', '.join(low)})"
+    return [(level, f"LOW: under {credits_text(low_balance).removesuffix('.00')}{whose}")]
 
 
 class _Sizes(Artist):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -11,20 +12,25 @@ from typing import TYPE_CHECKING
 
 from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
 from ._settings import Keys, StabilityMagic
+from ._waiting import Notes, Waiting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ._client import StabilityClient
+    from ._costs import Cost
     from ._demo import Demo
     from ._log import BalanceLog, Entry
     from ._readings import Account, Balance, Organization
+    from ._watch import Watch
 
 __all__ = ["Session"]
 
 
 class Session:
     """Settings, key, client and what could not be logged yet.
+
+    A watch uses it from a thread of its own, so one reading is taken and logged at a time.
 
     Args:
         settings: The settings; they are read at each use.
@@ -35,37 +41,66 @@ class Session:
         self.settings = settings
         self.keys = Keys()
         self.demo: Demo | None = None
-        self.notes: list[str] = []
         self.source = source
+        self._notes = Notes()
+        self._busy = threading.RLock()
+        self._watch: Watch | None = None
         self._client: StabilityClient | None = None
         self._client_asks = ("", "", "")
         self._account: Account | None = None
         self._account_logged = False
         # The demo's readings never get into the user's log, nor the other way round.
-        self._waiting: dict[bool, list[Entry]] = {True: [], False: []}
+        self._waiting = {True: Waiting(), False: Waiting()}
 
     @property
-    def _unlogged(self) -> list[Entry]:
+    def _unlogged(self) -> Waiting:
         return self._waiting[self.demo is not None]
 
+    @property
+    def notes(self) -> list[str]:
+        """The warnings of this thread that nobody has shown yet."""
+        return self._notes.told
+
     def close(self) -> None:
-        """Ends the demo, tries once more to log what is waiting, and closes connections."""
-        self.end_demo()
-        if self._unlogged:
-            self._write([])
-        if self._client is not None:
-            self._client.close()
+        """Ends watch and demo, tries once more to log what is waiting, closes connections."""
+        self.watch = None
+        # A reading of the watch that hangs must not hold up the end.
+        held = self._busy.acquire(timeout=1.0)
+        try:
+            if self._unlogged:
+                self._write()
+            if self._client is not None:
+                self._client.close()
+            self._drop_demo()
+        finally:
+            if held:
+                self._busy.release()
 
     def end_demo(self) -> None:
         """Points the session back at the real service."""
+        with self._busy:
+            self._drop_demo()
+
+    def _drop_demo(self) -> None:
         if self.demo is not None:
-            self._unlogged.clear()
+            self._waiting[True] = Waiting()
             self.demo.close()
             self.demo = None
 
+    @property
+    def watch(self) -> Watch | None:
+        """The watch of this session; setting another one, or None, stops it."""
+        return self._watch
+
+    @watch.setter
+    def watch(self, watch: Watch | None) -> None:
+        if self._watch is not None and self._watch is not watch:
+            self._watch.stop()
+        self._watch = watch
+
     def take_notes(self) -> list[str]:
         """The warnings since this was last asked."""
-        notes, self.notes = self.notes, []
+        notes, self._notes.told = self._notes.told, []
         return notes
 
     @property
@@ -111,20 +146,38 @@ class Session:
         Raises:
             ApiError: The service did not tell.
         """
-        client = self.client()
-        self._account, self._account_logged = client.account(), False
-        return self._account
+        with self._busy:
+            client = self.client()
+            self._account, self._account_logged = client.account(), False
+            return self._account
 
     def take(
-        self, organizations: Sequence[str | None], *, label: str | None, logged: bool
+        self,
+        organizations: Sequence[str | None],
+        *,
+        label: str | None = None,
+        logged: bool = True,
+        source: str = "",
     ) -> tuple[list[Entry], list[StabilityMagicError]]:
-        """Reads balances and logs them.
+        """Reads balances and logs them, when nobody else is doing so in this session.
 
         One that cannot be read does not keep the others from being read and logged.
+
+        Args:
+            organizations: Their ids; None is the key's default.
+            label: A note to keep with the readings.
+            logged: Whether to log them.
+            source: What takes them, where it is not the session's own.
 
         Returns:
             The readings' entries, and the errors of those that could not be read.
         """
+        with self._busy:
+            return self._take(organizations, label, logged, source or self.source)
+
+    def _take(
+        self, organizations: Sequence[str | None], label: str | None, logged: bool, source: str
+    ) -> tuple[list[Entry], list[StabilityMagicError]]:
         from ._log import entry
 
         # First, so that a setting that cannot be used is told before anything is sent.
@@ -138,12 +191,25 @@ class Session:
             except (ApiError, SettingsError) as error:
                 # Settings: an id that cannot be sent, though the service lists it.
                 errors.append(error)
-        entries = [
-            entry(each, source=self.source, label=label) for each in self._identified(balances)
-        ]
+        entries = [entry(each, source=source, label=label) for each in self._identified(balances)]
         if logged and entries:
             self._write(entries)
         return entries, errors
+
+    def log_cost(self, cost: Cost) -> None:
+        """Logs what a cell cost; what cannot be logged waits for the next time."""
+        with self._busy:
+            self._write(costs=[cost])
+
+    def costs(self, since: datetime | None = None, until: datetime | None = None) -> list[Cost]:
+        """The log's costs of the cells that ran in a window, with what waits to be logged.
+
+        Raises:
+            LogError: The log could not be read.
+        """
+        waiting = list(self._unlogged.costs)
+        known = {each.id: each for each in (*self.log().costs(since, until), *waiting)}
+        return sorted(known.values(), key=lambda each: each.started_at)
 
     def readings(
         self,
@@ -156,7 +222,9 @@ class Session:
         Raises:
             LogError: The log could not be read.
         """
-        return self.log().covering(organizations, since, until, unlogged=self._unlogged)
+        return self.log().covering(
+            organizations, since, until, unlogged=tuple(self._unlogged.entries)
+        )
 
     def readings_with(
         self, taken: Sequence[Entry], since: datetime | None, *, logged: bool
@@ -170,18 +238,26 @@ class Session:
         """
         from ._log import unlogged_frame
 
-        unlogged = self._unlogged if logged else [*self._unlogged, *taken]
+        unlogged = [*self._unlogged.entries, *(() if logged else taken)]
         log = self.log()
         try:
             organizations = [each.organization for each in taken]
             return log.covering(organizations, since, unlogged=unlogged)
         except LogError as error:
             # Where it could not be written either, that has been said.
-            if not self._unlogged:
+            if not self._unlogged.entries:
                 self.notes.append(f"{error} Only the new reading is shown.")
             waiting = {each.id: each for each in (*unlogged, *taken)}
             names = {each.id: each.name for each in self._known_organizations()}
             return unlogged_frame(list(waiting.values()), names, log.zone)
+
+    def name_of(self, organization: str) -> str:
+        """What an organization is called; its id where nobody has told."""
+        names = {each.id: each.name for each in self._known_organizations()}
+        if organization not in names:
+            with suppress(StabilityMagicError):
+                names = self.log().organizations()
+        return names.get(organization, organization)
 
     def known(self) -> list[str]:
         """The ids of the organizations that the session or the log has seen; asks nobody."""
@@ -222,20 +298,27 @@ class Session:
     def _known_organizations(self) -> Iterable[Organization]:
         return self._account.organizations if self._account else ()
 
-    def _write(self, entries: list[Entry]) -> None:
-        """Logs entries and what is waiting; what cannot be logged waits for the next time."""
-        self._unlogged.extend(entries)
+    def _write(self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = ()) -> None:
+        """Logs readings and costs and what is waiting; what cannot be logged waits on."""
+        waiting = self._unlogged
+        waiting.entries.extend(entries)
+        waiting.costs.extend(costs)
         account = None if self._account_logged else self._account
         fingerprint = self._client.key_fingerprint if self._client else ""
         try:
-            self.log().write(self._unlogged, account=account, key_fingerprint=fingerprint)
-        except LogError as error:
-            count = len(self._unlogged)
-            waiting = "1 reading is" if count == 1 else f"{count} readings are"
-            self.notes.append(
-                f"{error} {waiting} not in the log yet but in the frame, and will be written"
-                " with the next one."
+            self.log().write(
+                waiting.entries, account=account, key_fingerprint=fingerprint, costs=waiting.costs
             )
+        except LogError as error:
+            count = len(waiting.entries)
+            told = "1 reading is" if count == 1 else f"{count} readings are"
+            if waiting.entries:
+                self.notes.append(
+                    f"{error} {told} not in the log yet but in the frame, and will be written"
+                    " with the next one."
+                )
+            else:
+                self.notes.append(f"{error} The cost will be written with the next reading.")
         else:
-            self._unlogged.clear()
+            self._waiting[self.demo is not None] = Waiting()
             self._account_logged = True

@@ -105,6 +105,12 @@ class StabilityMagic(Configurable):
         allow_none=True,
         help="Credits under which every balance line warns. Environment: STABILITY_LOW_BALANCE.",
     ).tag(config=True, env="STABILITY_LOW_BALANCE")
+    warn_days = Float(
+        None,
+        allow_none=True,
+        min=0.0,
+        help="A watch warns when the credits may run out within so many days.",
+    ).tag(config=True)
     timeout = Float(
         10.0, min=0.001, help="Seconds to wait for a connection, and for an answer."
     ).tag(config=True)

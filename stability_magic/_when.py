@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 from ._errors import BadArgument
 
-__all__ = ["PERIODS", "WHEN", "first_of", "parse_when", "time_phrase"]
+__all__ = ["PERIODS", "WHEN", "first_of", "parse_every", "parse_when", "time_phrase"]
 
 PERIODS = ("hour", "day", "week", "month")
 
 WHEN = "90m, 12h, 7d, 4w, 2026-11-01, '2026-11-01 18:00', today, yesterday or all"
 
 _SPAN = re.compile(r"(\d{1,6})\s*([mhdw])")
+_EVERY = re.compile(r"(\d{1,6})\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SHORTEST, _LONGEST = 10, 7 * 86_400
 _DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|w\d{2}(-?\d)?)")
 
 
@@ -38,6 +41,22 @@ def parse_when(text: str, *, now: datetime, end: bool = False) -> datetime | Non
     except (ValueError, OverflowError):
         raise BadArgument(f"{text!r} is no time; use {WHEN}") from None
     return at
+
+
+def parse_every(text: str) -> timedelta:
+    """The time between readings: ``30s``, ``10m``, ``2h`` or ``1d``.
+
+    Raises:
+        BadArgument: It is no such time, under ten seconds, or over a week.
+    """
+    every = _EVERY.fullmatch(text.strip().strip("'\"").lower())
+    seconds = int(every[1]) * _SECONDS[every[2]] if every else 0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise BadArgument(
+            f"every {text!r} is no time between readings; use 10s or more, such as 30s, 10m or"
+            " 2h, up to 7d."
+        )
+    return timedelta(seconds=seconds)
 
 
 def _instant(word: str, now: datetime, end: bool) -> datetime:

@@ -17,18 +17,19 @@ LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
     {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
     {"_transport", "_simulation", "_loopback", "_periods", "_windows", "_log_schema", "_log_rows"},
-    {"_client", "_topups"},
+    {"_client", "_topups", "_costs", "_watch_rules"},
     {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
-    {"_outlook"},
-    {"_forecast", "_log", "_panels", "_tables"},
-    {"_plot_axes", "_demo"},
+    {"_outlook", "_guard", "_log_costs", "_tables"},
+    {"_forecast", "_log", "_panels"},
+    {"_plot_axes", "_demo", "_waiting"},
     {"_plot_marks"},
     {"_plot"},
-    {"_outcome"},
     {"_session"},
+    {"_cell_cost", "_watch"},
+    {"_outcome"},
     {"_actions", "_log_actions"},
     {"_commands"},
-    {"_completions"},
+    {"_completions", "_cells", "_watch_display"},
     {"_magics", "__main__"},
     {"__init__"},
 )
@@ -37,13 +38,13 @@ LAYERS = (
 OWNERS = {
     "requests": {"_transport"},
     "urllib3": {"_transport"},
-    "sqlite3": {"_log", "_log_file", "_log_rows", "_log_schema"},
+    "sqlite3": {"_log", "_log_costs", "_log_file", "_log_rows", "_log_schema"},
     "sqlite_utils": {"_log_file", "_log_schema"},
     "adbc_driver_sqlite": {"_log_rows"},
     "adbc_driver_manager": {"_log_rows"},
     "pyarrow": {"_log_rows"},
     "matplotlib": {"_plot", "_plot_axes", "_plot_marks"},
-    "IPython": {"_magics"},
+    "IPython": {"_cells", "_magics"},
     "traitlets": {"_settings"},
     "platformdirs": {"_settings"},
     "tzlocal": {"_settings"},
@@ -74,6 +75,7 @@ PURE |= {
     "_when",
     "_windows",
 }
+PURE |= {"_costs", "_guard", "_watch_rules"}
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 

@@ -14,7 +14,19 @@ from stability_magic import AuthenticationError, BalanceLog, LogError, SettingsE
 from stability_magic._frames import COLUMNS
 from stability_magic._simulator import FAULTS
 
-MAGICS = ("account", "balance", "demo", "forecast", "history", "login", "plot", "usage")
+MAGICS = (
+    "account",
+    "balance",
+    "cost",
+    "costs",
+    "demo",
+    "forecast",
+    "history",
+    "login",
+    "plot",
+    "usage",
+    "watch",
+)
 
 
 def magic(shell: InteractiveShell, line: str) -> object:
@@ -411,7 +423,7 @@ def test_reloading_and_unloading_leave_nothing_behind(shell):
     """Magics, settings and completions are there once, and then not at all."""
 
     def traces() -> tuple[int, ...]:
-        magics = shell.magics_manager.magics["line"]
+        magics = [*shell.magics_manager.magics["line"], *shell.magics_manager.magics["cell"]]
         return (
             sum(each.startswith("stability_") for each in magics),
             sum(type(each).__name__ == "StabilityMagic" for each in shell.configurables),
@@ -421,16 +433,21 @@ def test_reloading_and_unloading_leave_nothing_behind(shell):
                 for each in shell.input_transformers_cleanup
                 if hasattr(each, "__module__")
             ),
+            sum(
+                each.__module__.startswith("stability_magic")
+                for callbacks in shell.events.callbacks.values()
+                for each in callbacks
+            ),
         )
 
-    assert traces() == (len(MAGICS), 1, 1, 1)
+    assert traces() == (len(MAGICS) + 1, 1, 1, 2, 2)
     shell.run_cell("%reload_ext stability_magic").raise_error()
     shell.extension_manager.load_extension("stability_magic")
-    assert traces() == (len(MAGICS), 1, 1, 1)
+    assert traces() == (len(MAGICS) + 1, 1, 1, 2, 2)
     shell.run_cell("%unload_ext stability_magic").raise_error()
-    assert traces() == (0, 0, 0, 0)
+    assert traces() == (0, 0, 0, 0, 0)
     shell.run_cell("%load_ext stability_magic").raise_error()
-    assert traces() == (len(MAGICS), 1, 1, 1)
+    assert traces() == (len(MAGICS) + 1, 1, 1, 2, 2)
 
 
 def test_config_lists_the_settings_without_the_key(shell, capsys, api):
@@ -450,7 +467,7 @@ def test_help_shows_options_and_examples(shell, name):
     """What the question mark shows names every option and something to try."""
     text = shell.find_line_magic(f"stability_{name}").__doc__
     assert "examples:" in text
-    assert f"  %stability_{name}" in text
+    assert f"%stability_{name}" in text
 
 
 @pytest.mark.usefixtures("api", "log_path")
