@@ -201,6 +201,8 @@ def _ask_for_key() -> str:
 def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._demo import DAYS, Demo
 
+    if getattr(arguments, "spend", None) is not None:
+        return _spend(session, arguments.spend)
     if session.watch is not None:
         session.watch = None
         session.notes.append("The watch was stopped: its readings were of another service.")
@@ -215,3 +217,16 @@ def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
             f"A log of its own holds {DAYS} days of simulated readings.",
         )
     )
+
+
+def _spend(session: Session, text: str) -> Outcome:
+    from ._lines import credits_text
+
+    if session.demo is None:
+        raise BadArgument("--spend spends simulated credits; start the demo first.")
+    try:
+        credits = float(text)
+        session.demo.spend(credits)
+    except ValueError as error:
+        raise BadArgument(f"--spend {text!r} cannot be spent: {error}.") from None
+    return Outcome((f"SIMULATED: {credits_text(credits)} credits spent",))

@@ -255,6 +255,14 @@ COMMANDS: tuple[Command, ...] = (
         _actions.demo,
         (
             Argument(
+                ("--spend",),
+                {
+                    "metavar": "CREDITS",
+                    "help": "spend simulated credits, as your own code would",
+                },
+                place="magic",
+            ),
+            Argument(
                 ("--stop",),
                 {"action": "store_true", "help": "go back to the real service and log"},
                 place="magic",

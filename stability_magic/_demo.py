@@ -58,6 +58,14 @@ class Demo:
         """The key that the simulator accepts; it opens nothing else."""
         return self._simulator.api_key
 
+    def spend(self, credits: float) -> None:
+        """Spends simulated credits of the default organization.
+
+        Raises:
+            ValueError: They are no number above zero, or more than are left.
+        """
+        self._simulator.spend(credits)
+
     def close(self) -> None:
         """Stops the simulator and removes a temporary log."""
         self._simulator.stop()

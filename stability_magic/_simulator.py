@@ -9,95 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import threading
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 from ._faults import FAULTS, Fault
 from ._loopback import LoopbackServer, Request
+from ._simulated_clock import RateLimit, SimulatedClock
 from ._simulation import Ledger, SimulatedOrganization, default_organizations, shared_ledger
 
 __all__ = ["FAULTS", "Fault", "Request", "SimulatedClock", "Simulator"]
 
-# More than 150 requests in 10 seconds are answered with 429 for the next 60 seconds (v2beta
-# reference; stabilityplatform.freshdesk.com, 150000186026). No Retry-After is documented.
-_BLOCK: Final = timedelta(seconds=60)
 _REMEMBERED: Final = 10_000  # requests
 _VERSIONS: Final = ("v1alpha", "v1")
-
-
-class SimulatedClock:
-    """A clock that can be set, and that may run faster than real time.
-
-    Args:
-        start: What it shows now, an aware datetime; None for the present.
-        speed: Simulated seconds in a real second; 0 stops it.
-
-    Raises:
-        ValueError: ``start`` has no time zone, or ``speed`` is negative or not finite.
-    """
-
-    def __init__(self, start: datetime | None = None, speed: float = 1.0) -> None:
-        if not (math.isfinite(speed) and speed >= 0):
-            raise ValueError(f"speed is {speed}; it must be finite and not negative")
-        self._speed = speed
-        self.set(datetime.now(UTC) if start is None else start)
-
-    @property
-    def speed(self) -> float:
-        """Simulated seconds in a real second."""
-        return self._speed
-
-    def now(self) -> datetime:
-        """The simulated time, in UTC."""
-        # The machine's wall clock counts on while a laptop sleeps; a monotonic one may not,
-        # and a demo that was left open would fall behind the present.
-        shown, since = self._anchor
-        return shown + (datetime.now(UTC) - since) * self._speed
-
-    def set(self, at: datetime) -> None:
-        """Show ``at``, an aware datetime, and run on from there.
-
-        Raises:
-            ValueError: ``at`` has no time zone.
-        """
-        if at.tzinfo is None:
-            raise ValueError(f"{at} has no time zone")
-        # One assignment, so that no thread sees half of a change.
-        self._anchor = (at.astimezone(UTC), datetime.now(UTC))
-
-
-class _RateLimit:
-    """Admits so many requests in a window, and after one too many none for a while."""
-
-    def __init__(self, limit: int, window: timedelta) -> None:
-        self._limit = limit
-        self._window = window
-        self._seen: deque[datetime] = deque()
-        self._blocked_since: datetime | None = None
-        self._lock = threading.Lock()
-
-    def admits(self, now: datetime) -> bool:
-        with self._lock:
-            # Also when somebody set the clock back, what lies ahead does not count.
-            since = self._blocked_since
-            if since is not None and since <= now < since + _BLOCK:
-                return False
-            self._blocked_since = None
-            while self._seen and not now - self._window < self._seen[0] <= now:
-                self._seen.popleft()
-            if len(self._seen) < self._limit:
-                self._seen.append(now)
-                return True
-            self._seen.clear()
-            self._blocked_since = now
-            return False
 
 
 class Simulator:
@@ -152,10 +81,11 @@ class Simulator:
         self.api_key = _made_up_key(seed) if api_key is None else api_key
         self.latency = latency
         self._default = defaults[0]
-        self._limit = _RateLimit(rate_limit, timedelta(seconds=rate_window))
+        self._limit = RateLimit(rate_limit, timedelta(seconds=rate_window))
         self._requests: deque[Request] = deque(maxlen=_REMEMBERED)
         self._faults: list[tuple[Fault, str]] = []
         self._lock = threading.Lock()
+        self._spent: dict[str, float] = {}
         self._port = port
         self._server: LoopbackServer | None = None
 
@@ -224,6 +154,28 @@ class Simulator:
         with self._lock:
             self._faults += [(fault, path or "")] * times
 
+    def spend(self, credits: float, organization: str | None = None) -> None:
+        """Takes credits from a balance, from now on, beside what the ledger tells.
+
+        Args:
+            credits: How many.
+            organization: Whose; None for the default one's.
+
+        Raises:
+            ValueError: They are no number above zero, or more than are left.
+        """
+        whose = organization or self._default
+        left = self._left(whose, self.clock.now())
+        if not 0 < credits <= left:
+            raise ValueError(f"credits are {credits:g}; use a number above 0, up to {left:.2f}")
+        with self._lock:
+            self._spent[whose] = self._spent.get(whose, 0.0) + credits
+
+    def _left(self, organization: str, at: datetime) -> float:
+        with self._lock:
+            spent = self._spent.get(organization, 0.0)
+        return self.ledgers[organization].balance(at) - spent
+
     def _answer(self, request: Request) -> Fault:
         with self._lock:
             self._requests.append(request)
@@ -276,12 +228,12 @@ class Simulator:
         }
 
     def _balance(self, version: str, request: Request) -> Fault:
-        ledger = self.ledgers.get(request.header("Organization") or self._default)
-        if ledger is None:
+        organization = request.header("Organization") or self._default
+        if organization not in self.ledgers:
             message = "you do not have permission to access this organization"
             return _refusal(version, 403, "permission_denied", message)
         try:
-            credits = ledger.balance(request.at)
+            credits = self._left(organization, request.at)
         except ValueError as error:
             return _refusal(version, 500, "server_error", str(error))
         # An integer is legal JSON for a double, and clients must be ready for one.

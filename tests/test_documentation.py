@@ -22,6 +22,7 @@ ERRORS = {
     "ApiError": "StabilityMagicError",
     "AuthenticationError": "StatusError",
     "LogError": "StabilityMagicError",
+    "LowBalanceError": "StabilityMagicError",
     "PermissionDeniedError": "StatusError",
     "RateLimitError": "StatusError",
     "ResponseError": "ApiError",
@@ -32,13 +33,16 @@ ERRORS = {
 
 OPTIONS = {
     "account": {"--show-email"},
-    "balance": {"-o", "-a", "--since", "--label", "--no-log", "-q"},
+    "balance": {"-o", "-a", "--since", "--require", "--fail-open", "--label", "--no-log", "-q"},
     "history": {"-o", "--since", "--until"},
     "usage": {"--by", "-o", "--since", "--until"},
     "plot": {"--by", "-o", "--since", "--until", "--forecast", "--output"},
     "forecast": {"-o"},
+    "cost": {"label", "-o", "--settle"},
+    "costs": {"label", "--since", "--summary"},
+    "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "login": {"--save"},
-    "demo": {"--stop", "--folder"},
+    "demo": {"--spend", "--stop", "--folder"},
 }
 
 

@@ -494,3 +494,17 @@ def test_times_are_in_the_zone_of_the_settings(shell, api, monkeypatch):
     shell.run_cell("%config StabilityMagic.timezone = 'Asia/Kolkata'")
     assert str(magic(shell, "%stability_balance").index.tz) == "Asia/Kolkata"
     assert str(magic(shell, "%stability_usage").index.tz) == "Asia/Kolkata"
+
+
+@pytest.mark.usefixtures("log_path")
+def test_the_demo_spends_on_request(shell, capsys):
+    """So that what a cell cost can be tried without a key; without a demo nothing is spent."""
+    assert isinstance(failure(shell, "%stability_demo --spend 5"), UsageError)
+    shell.run_cell("%stability_demo").raise_error()
+    before = magic(shell, "%stability_balance")["credits"].iloc[-1]
+    capsys.readouterr()
+    shell.run_cell("%stability_demo --spend 24").raise_error()
+    assert capsys.readouterr().out == "SIMULATED: 24.00 credits spent\n"
+    assert magic(shell, "%stability_balance")["credits"].iloc[-1] <= before - 24
+    for wrong in ("lots", "-1", "1e9", "nan"):
+        assert isinstance(failure(shell, f"%stability_demo --spend {wrong}"), UsageError)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
+from stability_magic import StabilityClient
 from stability_magic._loopback import LoopbackServer
 from stability_magic._simulation import SimulatedOrganization
 from stability_magic._simulator import FAULTS, Fault, SimulatedClock, Simulator
@@ -439,3 +440,21 @@ def test_impossible_clocks_are_refused(wrong):
     """A naive start and a speed that is no speed are refused."""
     with pytest.raises(ValueError, match=r"time zone|speed"):
         SimulatedClock(**wrong)
+
+
+def test_credits_can_be_spent_by_hand():
+    """They are gone from the balance, and from that one alone."""
+    with Simulator(clock=SimulatedClock(speed=0)) as simulator:
+        client = StabilityClient(simulator.api_key, api_url=simulator.url)
+        before = {each: client.balance(each).credits for each in simulator.ledgers}
+        default = next(each.id for each in simulator.organizations if each.is_default)
+        other = next(each for each in before if each != default)
+        simulator.spend(2.5)
+        simulator.spend(1.25, other)
+        after = {each: client.balance(each).credits for each in simulator.ledgers}
+        gone = {each: before[each] - after[each] for each in before if before[each] != after[each]}
+        assert gone == pytest.approx({default: 2.5, other: 1.25})
+        for credits in (0, -1, float("nan"), after[default] + 1):
+            with pytest.raises(ValueError, match="use a number above 0"):
+                simulator.spend(credits)
+        client.close()
