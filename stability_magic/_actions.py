@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._errors import ApiError, BadArgument, SettingsError, StabilityMagicError
-from ._guard import required_credits, shortfall
 from ._outcome import Outcome
 from ._settings import KEY_VARIABLE
 from ._when import parse_every, parse_when
@@ -33,6 +32,8 @@ def account(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._guard import required_credits, shortfall
+
     required = None
     if arguments.require is not None:
         required = required_credits(arguments.require, session.settings.usd_per_credit)
@@ -154,7 +155,7 @@ def watch(session: Session, arguments: argparse.Namespace) -> Outcome:
     if stop and status:
         raise BadArgument("--status tells how the watch stands and --stop ends it; use one.")
     if stop or status:
-        running = session.watch
+        running = session.watch if session.watch and session.watch.running else None
         if stop:
             session.watch = None
         frame = status_frame(session.watch, session.settings.zone())

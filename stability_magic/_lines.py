@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ._readings import Account
-from ._text import clean_text
+from ._text import clean_text, shortened
 from ._when import time_phrase
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def usd_text(usd: float) -> str:
 
 def name_text(name: str) -> str:
     """A name in a line of text: short, printable, and not reordering what stands around it."""
-    name = clean_text(name)
-    if len(name) > _LONGEST_NAME:
-        name = name[: _LONGEST_NAME - 1] + "…"
+    name = shortened(clean_text(name), _LONGEST_NAME)
     if any(unicodedata.bidirectional(each) in ("R", "AL", "AN") for each in name):
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name

@@ -11,7 +11,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.lines import Line2D
 
 from ._panels import Shown
-from ._text import clean_text
+from ._text import clean_text, shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -145,7 +145,7 @@ def add_legend(ax: Axes, entries: Entries) -> None:
         organizations = [*organizations[: most - 1], (blank, f"… and {left_out} more")]
     fitting = (ax.bbox.width - _HANDLE_EMS * em) / widest
     longest = max(8, int(_LONGEST_NAME * min(1.0, fitting)))
-    short = [(handle, _shortened(name, longest)) for handle, name in organizations]
+    short = [(handle, shortened(name, longest)) for handle, name in organizations]
     _legend(ax, [*short, *others], columns if above else 1, above=above)
 
 
@@ -181,16 +181,12 @@ def drawable_names(picture: Shown) -> list[str]:
     names = [clean_text(name if name.strip() else each) for name, each in named]
     # A legend leaves out what begins with an underscore.
     names = [" " + name if name.startswith("_") else name for name in names]
-    names = [_shortened(name, _LONGEST_NAME) for name in names]
+    names = [shortened(name, _LONGEST_NAME) for name in names]
     if all(name.isascii() for name in names):
         return names
     glyphs = _glyphs()
     stand_in = "\N{REPLACEMENT CHARACTER}" if 0xFFFD in glyphs else "?"
     return ["".join(each if ord(each) in glyphs else stand_in for each in name) for name in names]
-
-
-def _shortened(name: str, longest: int) -> str:
-    return name if len(name) <= longest else name[: longest - 1].rstrip("…") + "…"
 
 
 def _glyphs() -> set[int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ._lines import credits_text
+from ._text import shortened
 
 __all__ = ["FORMATS", "as_text"]
 
@@ -21,6 +22,7 @@ _SHORTEST_NAME = 12
 
 # What a narrow terminal does without first.
 _DISPENSABLE = (
+    "cell",
     "user",
     "evidence",
     "readings",
@@ -31,7 +33,9 @@ _DISPENSABLE = (
     "email",
     "organization",
 )
-_WORDS = frozenset({"organization", "name", "role", "user", "email", "source", "label", "evidence"})
+_WORDS = frozenset(
+    {"organization", "name", "role", "user", "email", "source", "label", "evidence", "cell"}
+)
 
 
 def as_text(frame: pd.DataFrame, style: str, width: int) -> str:
@@ -86,7 +90,7 @@ def _table(frame: pd.DataFrame, width: int) -> str:
     lines = _rendered(columns)
     if "name" in columns and (excess := len(lines[0]) - width) > 0:
         longest = max(_SHORTEST_NAME, max(map(len, columns["name"])) - excess)
-        columns["name"] = [_shortened(each, longest) for each in columns["name"]]
+        columns["name"] = [shortened(each, longest) for each in columns["name"]]
         lines = _rendered(columns)
     without = []
     for each in _DISPENSABLE:
@@ -135,8 +139,4 @@ def _cell(value: Any) -> str:
         return "" if pd.isna(value) else credits_text(value)
     if isinstance(value, datetime) and not pd.isna(value):
         return f"{value:%Y-%m-%d %H:%M}"
-    return "" if pd.isna(value) else _shortened(str(value), _LONGEST_NAME)
-
-
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return "" if pd.isna(value) else shortened(str(value), _LONGEST_NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["Secret", "clean_text", "masked_email"]
+__all__ = ["Secret", "clean_text", "masked_email", "shortened"]
 
 # Marks that reorder the text after them, in a terminal as in a page.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -35,3 +35,8 @@ def masked_email(address: str) -> str:
     """An address of which only the first letter and the domain are readable."""
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***{at}{domain}" if at else "***"
+
+
+def shortened(value: str, longest: int) -> str:
+    """Text of so many characters at most, with an ellipsis where it was cut."""
+    return value if len(value) <= longest else value[: longest - 1] + "…"

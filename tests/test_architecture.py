@@ -16,7 +16,8 @@ PACKAGE = Path(stability_magic.__file__).parent
 LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
     {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
-    {"_transport", "_simulation", "_simulated_clock", "_loopback", "_periods", "_windows", "_log_schema", "_log_rows"},
+    {"_transport", "_simulation", "_simulated_clock", "_loopback", "_periods", "_windows"},
+    {"_log_schema", "_log_rows"},
     {"_client", "_topups", "_costs", "_watch_rules"},
     {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
     {"_outlook", "_guard", "_log_costs", "_tables"},
