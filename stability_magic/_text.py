@@ -39,4 +39,4 @@ def masked_email(address: str) -> str:
 
 def shortened(value: str, longest: int) -> str:
     """Text of so many characters at most, with an ellipsis where it was cut."""
-    return value if len(value) <= longest else value[: longest - 1] + "…"
+    return value if len(value) <= longest else value[: longest - 1].rstrip("…") + "…"
