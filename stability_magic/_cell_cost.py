@@ -60,11 +60,25 @@ class CellCost:
 
         seconds = time.perf_counter() - self._begun
         after, settled = self._read_until_settled()
+        changed = any(not self._same_account(each) for each in after)
+        if changed:
+            self._session.notes.append(
+                "The key or the service was changed in the cell: what it cost is not known, and was"
+                " not logged."
+            )
+            after = []
         cost, topped_up = self._cost(seconds, cell, after, settled)
-        self._session.log_cost(cost)
+        if not changed:
+            self._session.log_cost(cost)
         return cost_line(
             cost, topped_up=topped_up, usd_per_credit=self._session.settings.usd_per_credit
         )
+
+    def _same_account(self, entry: Entry) -> bool:
+        before = self._before
+        # A key whose organization was not known yet is no other one when it is.
+        known = before.organization.startswith("key:") or before.organization == entry.organization
+        return known and before.api_url == entry.api_url
 
     def _read_until_settled(self) -> tuple[list[Entry], bool]:
         """The readings after the cell, and whether the last two agree."""

@@ -26,6 +26,7 @@ _MOST_SIZES = 24
 _MARK_POINTS = 6.0
 _LIFT_POINTS = 5.0
 _RED = "#c62828"
+_MOST_ABOVE = 3.0
 
 
 def mark_topups(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
@@ -63,7 +64,11 @@ def mark_low(ax: Axes, picture: Shown, low_balance: float | None) -> list[tuple[
     low = [name for name, left in zip(names, latest(picture), strict=True) if left < low_balance]
     if not low:
         return []
-    level = ax.axhline(low_balance, color=_RED, linestyle=(0, (6, 2)), linewidth=1.2)
+    style = {"color": _RED, "linestyle": (0, (6, 2)), "linewidth": 1.2}
+    level: Artist = Line2D([], [], **style)
+    # One far above all balances would press them flat.
+    if low_balance <= _MOST_ABOVE * ax.dataLim.y1:
+        level = ax.axhline(low_balance, **style)
     whose = "" if len(names) == 1 else f" ({', '.join(low)})"
     return [(level, f"LOW: under {credits_text(low_balance).removesuffix('.00')}{whose}")]
 

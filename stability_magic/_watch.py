@@ -166,6 +166,8 @@ class Watch:
             retry_after = self._read(watched)
         except Exception as error:
             # Whatever it is, the next reading may succeed; there is nobody to catch it here.
+            watched.failures += 1
+            watched.in_a_row += 1
             watched.trouble = f"{type(error).__name__}: {error}"
         wait = pause(self.every.total_seconds(), failures=watched.in_a_row, retry_after=retry_after)
         watched.due = next_due(watched.due, time.monotonic(), wait)
@@ -198,7 +200,9 @@ class Watch:
     def _count(self, watched: Watched, entry: Entry) -> None:
         from ._costs import change_of
 
-        if watched.last is not None:
+        # A key that was found out to be an organization's is no other one; another key may be.
+        known = watched.organization or ""
+        if known == entry.organization or known.startswith("key:"):
             change = change_of([watched.credits, entry.credits])
             watched.spent += change.spent
             watched.at_least |= change.risen
@@ -218,7 +222,11 @@ class Watch:
             watched.warnings.append(low_warning(watched, low or 0.0, now))
         if days is None:
             return
-        early = self._early(watched, now)
+        try:
+            early = self._early(watched, now)
+        except StabilityMagicError:
+            # A log that cannot be read is told of when it is written; it warns of nothing.
+            return
         if watched.soon.rings(early is not None and early <= now + timedelta(days=days)):
             watched.warnings.append(soon_warning(watched, early or now, now))
 
@@ -248,16 +256,20 @@ def status_frame(watch: Watch | None, zone: tzinfo) -> pd.DataFrame:
     from ._readings import microseconds
 
     watched = watch.watched if watch is not None and watch.running else []
+
+    def shown(at: datetime) -> int:
+        return microseconds(at.replace(microsecond=0))
+
     rows = [
         (
             each.organization or each.asked,
             each.name or None,
-            microseconds(each.since),
+            shown(each.since),
             watch and watch.every,
             each.credits,
             each.spent,
-            None if each.last is None else microseconds(each.last),
-            microseconds(each.next_reading()),
+            None if each.last is None else shown(each.last),
+            shown(each.next_reading()),
             each.failures,
         )
         for each in watched
