@@ -126,7 +126,6 @@ def test_nothing_that_goes_wrong_ends_it(session, api, log_path):
 
     session.watch = watch = Watch(session, [None], FAST)
     watch.start(show)
-    (watched,) = watch.watched
     until(lambda: len(api.requests) > 4)
     assert watch.running
     log_path.rmdir()
@@ -279,8 +278,18 @@ def test_the_demo_and_the_real_service_are_not_mixed_in_a_watch(shell, api, caps
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--every 0", "--every 1s", "--every 9s", "--every 8d", "--every soon", "--every -10m"]
-    + ["--every ''", "--status --stop", "-a -o org-x", "--every 10"],
+    [
+        "--every 0",
+        "--every 1s",
+        "--every 9s",
+        "--every 8d",
+        "--every soon",
+        "--every=-10m",
+        "--every ''",
+        "--every 10",
+        "--status --stop",
+        "-a -o org-x",
+    ],
 )
 def test_what_cannot_be_watched_is_refused(shell, api, capsys, arguments):
     """In a line that says what to do; nothing is asked."""
