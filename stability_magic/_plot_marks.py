@@ -64,7 +64,7 @@ def mark_low(ax: Axes, picture: Shown, low_balance: float | None) -> list[tuple[
     low = [name for name, left in zip(names, latest(picture), strict=True) if left < low_balance]
     if not low:
         return []
-    style = {"color": _RED, "linestyle": (0, (6, 2)), "linewidth": 1.2}
+    style: dict[str, Any] = {"color": _RED, "linestyle": (0, (6, 2)), "linewidth": 1.2}
     level: Artist = Line2D([], [], **style)
     # One far above all balances would press them flat.
     if low_balance <= _MOST_ABOVE * ax.dataLim.y1:
