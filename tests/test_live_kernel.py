@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import nbformat
@@ -11,6 +12,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from stability_magic._simulator import SimulatedClock
 
 pytestmark = pytest.mark.usefixtures("api", "log_path")
 
@@ -124,6 +127,27 @@ def test_a_cell_s_id_is_logged(notebook):
     notebook.finish(message["header"]["msg_id"])
     said = notebook.run("costs = %stability_costs\nprint(list(costs['cell']))")
     assert "['c-1']" in text(said)
+
+
+def test_what_a_cell_cost_is_what_the_simulation_spent(api):
+    """With a clock that runs six hours in a second, over a day of work."""
+    ledger = api.ledgers["org-sim-studio"]
+    notebook = Notebook()
+    notebook.run("%load_ext stability_magic")
+    api.clock = SimulatedClock(datetime(2026, 11, 3, 8, tzinfo=UTC), speed=20_000)
+    said = notebook.run("%%stability_cost day --settle 0.2\nimport time; time.sleep(1)")
+    asked = [each.at for each in api.requests if each.path.endswith("/balance")]
+    frame = "costs = %stability_costs\nprint(costs['spent'].item(), costs['exact'].item())"
+    spent, exact = text(notebook.run(frame)).splitlines()[-1].split()
+    notebook.client.stop_channels()
+    notebook.manager.shutdown_kernel(now=True)
+    assert ledger.spent(asked[0], asked[-1]) > 0
+    if ledger.topped_up(asked[0], asked[-1]) == 0:
+        assert float(spent) == pytest.approx(ledger.spent(asked[0], asked[-1]))
+        assert text(said).startswith("day: " if exact == "True" else "day: about ")
+    else:
+        assert float(spent) <= ledger.spent(asked[0], asked[-1])
+        assert text(said).startswith("day: at least ")
 
 
 def test_a_watch_keeps_its_line_and_picture_up_to_date_in_place(notebook):
