@@ -9,7 +9,8 @@ from ._commands import Command
 
 __all__ = ["completions"]
 
-_CALL = re.compile(r"(?:[\w.,\s]+=)?\s*%?(?P<magic>\w+)\s+(?P<rest>.*)")
+_CALL = re.compile(r"(?:[\w.,\s]+=)?\s*%{0,2}(?P<magic>\w+)\s+(?P<rest>.*)")
+_SPANS = ("30s", "10m", "1h")
 _TIMES = ("today", "yesterday", "12h", "7d", "30d", "all")
 
 
@@ -40,12 +41,15 @@ def completions(
             flag
             for each in offered
             for flag in each.flags
-            if each.options.get("action") == "append" or not given.intersection(each.flags)
+            if flag.startswith("-")
+            and (each.options.get("action") == "append" or not given.intersection(each.flags))
         )
     elif "choices" in before.options:
         found = before.options["choices"]
     elif before.options.get("metavar") == "WHEN":
         found = _TIMES
+    elif before.options.get("metavar") == "TIME":
+        found = _SPANS
     elif before.options.get("metavar") == "ID":
         found = organizations()
     else:

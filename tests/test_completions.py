@@ -21,7 +21,10 @@ def offered(shell, line: str) -> set[str]:
         ("%stability_usage --by we", {"week"}),
         ("%stability_history --since y", {"yesterday"}),
         ("x = 1\n%stability_plot --o", {"--organization", "--output"}),
-        ("%stability_demo --", {"--stop"}),
+        ("%stability_demo --", {"--spend", "--stop"}),
+        ("%%stability_cost --", {"--organization", "--settle"}),
+        ("%stability_costs ", {"--since", "--summary"}),
+        ("%stability_watch --every ", {"30s", "10m", "1h"}),
         ("%stability_balance -a -o x --organ", {"--organization"}),
     ],
 )

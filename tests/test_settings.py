@@ -37,6 +37,7 @@ DEFAULTS = {
     "log": "",
     "timezone": "",
     "usd_per_credit": 0.01,
+    "warn_days": None,
     "low_balance": None,
     "timeout": 10.0,
     "quiet": False,
