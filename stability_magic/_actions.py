@@ -79,7 +79,9 @@ def _balance(
     # The forecast looks further back than the frame may.
     back = lookback(settings.now())
     begin = None if since is None else min(since, back)
-    readings = session.readings_with(entries, begin, logged=not arguments.no_log)
+    readings = session.journal.readings_with(
+        entries, begin, logged=not arguments.no_log, names=session.names
+    )
     parts = [_of_one(readings, each) for each in entries]
     lines = tuple(
         balance_line(

@@ -139,8 +139,8 @@ class CellCost:
         before = self._before
         since = datetime.fromtimestamp(before.read_at / 1e6, UTC) - SHORTLY_BEFORE
         try:
-            readings = self._session.readings([before.organization], since)
-            costs = self._session.costs(since)
+            readings = self._session.journal.readings([before.organization], since)
+            costs = self._session.journal.costs(since)
         except LogError:
             return None, []
         mine = readings["organization"].iloc[-1] if len(readings) else before.organization

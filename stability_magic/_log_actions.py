@@ -99,7 +99,7 @@ def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
 
     settings = session.settings
     since, _ = _window(session, arguments)
-    every = session.costs()
+    every = session.journal.costs()
     frame = costs_frame(every, overlapped(every), settings.zone(), settings.usd_per_credit)
     if since is not None:
         frame = frame[frame["started_at"] >= since]
@@ -110,7 +110,7 @@ def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
     lines = (costs_line(frame, settings.now()),)
     if not arguments.summary:
         return Outcome(lines, frame)
-    readings = session.readings(everywhere or None, since)
+    readings = session.journal.readings(everywhere or None, since)
     window = (_LONG_AGO if since is None else microseconds(since), microseconds(settings.now()))
     return Outcome(lines, summary_frame(frame, readings, every, window, settings.usd_per_credit))
 
@@ -121,7 +121,7 @@ def watch_picture(session: Session, watch: Watch) -> Figure:
 
     since = min(each.since for each in watch.watched) - timedelta(days=1)
     since = since.astimezone(session.settings.zone())
-    readings = session.readings([each.organization or "" for each in watch.watched], since)
+    readings = session.journal.readings([each.organization or "" for each in watch.watched], since)
     if len(readings):
         since = max(since, readings.index[0].to_pydatetime())
     return plot_usage(readings, "hour", since=since, low_balance=session.settings.low_balance)
@@ -163,7 +163,7 @@ def _logged(
             if each not in known:
                 there = ", ".join(known) or "none yet"
                 raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
-    readings = session.readings(arguments.organization, since, until)
+    readings = session.journal.readings(arguments.organization, since, until)
     # A window holds the readings next to it too, so nothing means that nothing is there.
     if readings.empty:
         session.notes.append(

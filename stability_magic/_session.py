@@ -6,29 +6,27 @@ import dataclasses
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
+from ._journal import Journal
 from ._settings import Keys, StabilityMagic
-from ._waiting import Notes, Waiting
+from ._waiting import Notes
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ._client import StabilityClient
     from ._costs import Cost
     from ._demo import Demo
     from ._log import BalanceLog, Entry
-    from ._readings import Account, Balance, Organization
+    from ._readings import Account, Balance
     from ._watch import Watch
 
 __all__ = ["Session"]
 
 
 class Session:
-    """Settings, key, client and what could not be logged yet.
+    """Settings, key, client and journal.
 
     A watch uses it from a thread of its own, so one reading is taken and logged at a time.
 
@@ -49,12 +47,14 @@ class Session:
         self._client_asks = ("", "", "")
         self._account: Account | None = None
         self._account_logged = False
-        # The demo's readings never get into the user's log, nor the other way round.
-        self._waiting = {True: Waiting(), False: Waiting()}
+        self._journal = Journal(self.log, self._notes)
+        self._demo_journal = Journal(self.log, self._notes)
 
     @property
-    def _unlogged(self) -> Waiting:
-        return self._waiting[self.demo is not None]
+    def journal(self) -> Journal:
+        """What is written down, and looked up."""
+        # The demo's readings never get into the user's log, nor the other way round.
+        return self._journal if self.demo is None else self._demo_journal
 
     @property
     def notes(self) -> list[str]:
@@ -67,7 +67,7 @@ class Session:
         # A reading of the watch that hangs must not hold up the end.
         held = self._busy.acquire(timeout=1.0)
         try:
-            if self._unlogged:
+            if self.journal.waiting:
                 self._write()
             if self._client is not None:
                 self._client.close()
@@ -83,7 +83,7 @@ class Session:
 
     def _drop_demo(self) -> None:
         if self.demo is not None:
-            self._waiting[True] = Waiting()
+            self._demo_journal = Journal(self.log, self._notes)
             self.demo.close()
             self.demo = None
 
@@ -201,59 +201,9 @@ class Session:
         with self._busy:
             self._write(costs=[cost])
 
-    def costs(self, since: datetime | None = None, until: datetime | None = None) -> list[Cost]:
-        """The log's costs of the cells that ran in a window, with what waits to be logged.
-
-        Raises:
-            LogError: The log could not be read.
-        """
-        waiting = list(self._unlogged.costs)
-        known = {each.id: each for each in (*self.log().costs(since, until), *waiting)}
-        return sorted(known.values(), key=lambda each: each.started_at)
-
-    def readings(
-        self,
-        organizations: Iterable[str] | None,
-        since: datetime | None,
-        until: datetime | None = None,
-    ) -> pd.DataFrame:
-        """The log's readings of a window and those next to it, with what waits to be logged.
-
-        Raises:
-            LogError: The log could not be read.
-        """
-        return self.log().covering(
-            organizations, since, until, unlogged=tuple(self._unlogged.entries)
-        )
-
-    def readings_with(
-        self, taken: Sequence[Entry], since: datetime | None, *, logged: bool
-    ) -> pd.DataFrame:
-        """The readings of the organizations that were just read, also when the log is not.
-
-        Args:
-            taken: The new entries.
-            since: From when on.
-            logged: Whether the new entries were to be logged.
-        """
-        from ._log import unlogged_frame
-
-        unlogged = [*self._unlogged.entries, *(() if logged else taken)]
-        log = self.log()
-        try:
-            organizations = [each.organization for each in taken]
-            return log.covering(organizations, since, unlogged=unlogged)
-        except LogError as error:
-            # Where it could not be written either, that has been said.
-            if not self._unlogged.entries:
-                self.notes.append(f"{error} Only the new reading is shown.")
-            waiting = {each.id: each for each in (*unlogged, *taken)}
-            names = {each.id: each.name for each in self._known_organizations()}
-            return unlogged_frame(list(waiting.values()), names, log.zone)
-
     def name_of(self, organization: str) -> str:
         """What an organization is called; its id where nobody has told."""
-        names = {each.id: each.name for each in self._known_organizations()}
+        names = self.names
         if organization not in names:
             with suppress(StabilityMagicError):
                 names = self.log().organizations()
@@ -261,7 +211,7 @@ class Session:
 
     def known(self) -> list[str]:
         """The ids of the organizations that the session or the log has seen; asks nobody."""
-        known = {each.id for each in self._known_organizations()}
+        known = set(self.names)
         with suppress(StabilityMagicError):
             known |= self.log().organizations().keys()
         return sorted(known)
@@ -295,30 +245,16 @@ class Session:
             # Told when the reading is written.
             return None
 
-    def _known_organizations(self) -> Iterable[Organization]:
-        return self._account.organizations if self._account else ()
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of the account's organizations by id, as far as they were asked for."""
+        return {each.id: each.name for each in self._account.organizations} if self._account else {}
 
     def _write(self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = ()) -> None:
-        """Logs readings and costs and what is waiting; what cannot be logged waits on."""
-        waiting = self._unlogged
-        waiting.entries.extend(entries)
-        waiting.costs.extend(costs)
-        account = None if self._account_logged else self._account
-        fingerprint = self._client.key_fingerprint if self._client else ""
-        try:
-            self.log().write(
-                waiting.entries, account=account, key_fingerprint=fingerprint, costs=waiting.costs
-            )
-        except LogError as error:
-            count = len(waiting.entries)
-            told = "1 reading is" if count == 1 else f"{count} readings are"
-            if waiting.entries:
-                self.notes.append(
-                    f"{error} {told} not in the log yet but in the frame, and will be written"
-                    " with the next one."
-                )
-            else:
-                self.notes.append(f"{error} The cost will be written with the next reading.")
-        else:
-            self._waiting[self.demo is not None] = Waiting()
-            self._account_logged = True
+        written = self.journal.write(
+            entries,
+            costs,
+            account=None if self._account_logged else self._account,
+            key_fingerprint=self._client.key_fingerprint if self._client else "",
+        )
+        self._account_logged |= written

@@ -237,7 +237,7 @@ class Watch:
         from ._forecast import forecast
         from ._windows import lookback
 
-        readings = self._session.readings([watched.organization or ""], lookback(now))
+        readings = self._session.journal.readings([watched.organization or ""], lookback(now))
         outlook = forecast(readings, now=now)
         if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
             return None

@@ -25,6 +25,7 @@ LAYERS = (
     {"_plot_axes", "_demo", "_waiting"},
     {"_plot_marks"},
     {"_plot"},
+    {"_journal"},
     {"_session"},
     {"_cell_cost", "_watch"},
     {"_outcome"},

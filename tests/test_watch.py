@@ -159,7 +159,7 @@ def test_one_reading_is_taken_at_a_time(session, api):
     session.watch = None
     at = [each.at for each in api.requests if each.path.endswith("balance")]
     assert len(at) > 6
-    frame = session.readings(None, None)
+    frame = session.journal.readings(None, None)
     gaps = frame.index.to_series().diff().dropna()
     assert gaps.min() >= timedelta(seconds=0.05)
 
