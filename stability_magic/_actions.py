@@ -80,7 +80,11 @@ def _balance(
     back = lookback(settings.now())
     begin = None if since is None else min(since, back)
     readings = session.journal.readings_with(
-        entries, begin, logged=not arguments.no_log, names=session.names
+        entries,
+        begin,
+        logged=not arguments.no_log,
+        hosts=arguments.host,
+        names=session.names,
     )
     parts = [_of_one(readings, each) for each in entries]
     lines = tuple(

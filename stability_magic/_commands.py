@@ -79,6 +79,9 @@ _BY = Argument(
     ("--by",), {"choices": PERIODS, "default": "day", "help": "the length of a period (day)"}
 )
 
+_HOST = Argument(
+    ("--host",), {"action": "store_true", "help": "show which machine took each reading"}
+)
 _LABEL = Argument(("label",), {"metavar": "LABEL", "nargs": "?", "help": "what to call the cell"})
 
 COMMANDS: tuple[Command, ...] = (
@@ -125,6 +128,7 @@ COMMANDS: tuple[Command, ...] = (
                 },
             ),
             Argument(("--label",), {"metavar": "TEXT", "help": "a note to keep with the reading"}),
+            _HOST,
             Argument(("--no-log",), {"action": "store_true", "help": "do not log the new reading"}),
             Argument(
                 ("-q", "--quiet"), {"action": "store_true", "help": "leave out the line above"}
@@ -136,7 +140,7 @@ COMMANDS: tuple[Command, ...] = (
         "Show the logged readings; nobody is asked.",
         ("", "--since 2026-11-01 --until 2026-11-15", "--since all"),
         _log_actions.history,
-        (_ORGANIZATIONS, _SINCE, _UNTIL),
+        (_ORGANIZATIONS, _SINCE, _UNTIL, _HOST),
     ),
     Command(
         "usage",

@@ -120,6 +120,7 @@ class Rows(NamedTuple):
         organizations: The ids, each once.
         sources: Text, one each row.
         labels: Text or None, one each row.
+        hosts: The same; None where the frame shall not show them.
     """
 
     times: NDArray[np.int64]
@@ -128,6 +129,7 @@ class Rows(NamedTuple):
     organizations: Sequence[str]
     sources: Any
     labels: Any
+    hosts: Any = None
 
 
 def text(values: Any) -> pd.Series[Any]:
@@ -191,11 +193,13 @@ def readings_frame(rows: Rows, names: Mapping[str, str], zone: tzinfo) -> pd.Dat
         zone: The time zone of the index.
     """
     times, credits, codes = rows.times, rows.credits, rows.codes
-    sources, labels = text(rows.sources), text(rows.labels)
+    shown_as = {"source": text(rows.sources), "label": text(rows.labels)}
+    if rows.hosts is not None:
+        shown_as["host"] = text(rows.hosts)
     order = _time_order(times, credits)
     if order is not None:
         times, credits, codes = times[order], credits[order], codes[order]
-        sources, labels = sources.iloc[order], labels.iloc[order]
+        shown_as = {name: column.iloc[order] for name, column in shown_as.items()}
     spent, topped_up = changes(codes, credits)
     ids = [clean_text(each) for each in rows.organizations]
     shown = [clean_text(names.get(each, each)) for each in rows.organizations]
@@ -206,8 +210,7 @@ def readings_frame(rows: Rows, names: Mapping[str, str], zone: tzinfo) -> pd.Dat
             "credits": credits,
             "spent": spent,
             "topped_up": topped_up,
-            "source": sources.array,
-            "label": labels.array,
+            **{name: column.array for name, column in shown_as.items()},
         },
         index=utc_index(times, zone, "read_at"),
         copy=False,

@@ -90,6 +90,8 @@ class Journal:
         organizations: Iterable[str] | None,
         since: datetime | None,
         until: datetime | None = None,
+        *,
+        hosts: bool = False,
     ) -> pd.DataFrame:
         """The log's readings of a window and those next to it, with what waits to be logged.
 
@@ -97,7 +99,7 @@ class Journal:
             LogError: The log could not be read.
         """
         return self.log().covering(
-            organizations, since, until, unlogged=tuple(self.waiting.entries)
+            organizations, since, until, unlogged=tuple(self.waiting.entries), hosts=hosts
         )
 
     def readings_with(
@@ -106,6 +108,7 @@ class Journal:
         since: datetime | None,
         *,
         logged: bool,
+        hosts: bool,
         names: Mapping[str, str],
     ) -> pd.DataFrame:
         """The readings of the organizations that were just read, also when the log is not.
@@ -114,6 +117,7 @@ class Journal:
             taken: The new entries.
             since: From when on.
             logged: Whether the new entries were to be logged.
+            hosts: Also tell which machine took each.
             names: Names by organization id, for when the log cannot tell them.
         """
         from ._log import unlogged_frame
@@ -122,10 +126,10 @@ class Journal:
         log = self.log()
         try:
             organizations = [each.organization for each in taken]
-            return log.covering(organizations, since, unlogged=unlogged)
+            return log.covering(organizations, since, unlogged=unlogged, hosts=hosts)
         except LogError as error:
             # Where it could not be written either, that has been said.
             if not self.waiting.entries:
                 self._notes.told.append(f"{error} Only the new reading is shown.")
             waiting = {each.id: each for each in (*unlogged, *taken)}
-            return unlogged_frame(list(waiting.values()), names, log.zone)
+            return unlogged_frame(list(waiting.values()), names, log.zone, hosts=hosts)

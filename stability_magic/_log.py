@@ -76,7 +76,8 @@ class BalanceLog:
             ValueError: The credits are no finite number.
             LogError: The file could not be written; it is left as it was.
         """
-        self.write([entry(balance, source=source, label=label)])
+        host = StabilityMagic().host_name()
+        self.write([entry(balance, source=source, label=label, host=host)])
 
     def write(
         self,
@@ -107,8 +108,15 @@ class BalanceLog:
                 {(each.api_url,) for each in entries},
             )
             connection.executemany(
+                "INSERT INTO hosts (name) SELECT ?1"
+                " WHERE NOT EXISTS (SELECT 1 FROM hosts WHERE name = ?1)",
+                {(each.host,) for each in entries if each.host},
+            )
+            connection.executemany(
                 "INSERT INTO readings"
-                " SELECT :organization, :read_at, :id, :credits, apis.id, :source, :label"
+                " (organization, read_at, id, credits, api, source, label, host)"
+                " SELECT :organization, :read_at, :id, :credits, apis.id, :source, :label,"
+                " (SELECT id FROM hosts WHERE name = :host)"
                 " FROM apis WHERE url = :api_url"
                 " ON CONFLICT (organization, read_at, id) DO NOTHING",
                 [dataclasses.asdict(each) for each in entries],
@@ -122,6 +130,8 @@ class BalanceLog:
         organizations: Iterable[str] | str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        *,
+        hosts: bool = False,
     ) -> pd.DataFrame:
         """The readings of a time window, oldest first.
 
@@ -129,17 +139,18 @@ class BalanceLog:
             organizations: Ids; None is all of them.
             since: The window's start, with a time zone.
             until: Its end, which is not part of it.
+            hosts: Also tell which machine took each reading.
 
         Returns:
             The readings frame, by ``read_at``: ``organization``, ``name``, ``credits``,
             ``spent`` and ``topped_up`` (credits, the change since the same organization's
             reading before, also when that lies before the window; NaN for the first ever),
-            ``source``, ``label``. Empty where there is no file.
+            ``source``, ``label``, and on request ``host``. Empty where there is no file.
 
         Raises:
             LogError: The file could not be read.
         """
-        frame = self.covering(organizations, since, until)
+        frame = self.covering(organizations, since, until, hosts=hosts)
         begin = 0 if since is None else frame.index.searchsorted(pd.Timestamp(since))
         end = len(frame) if until is None else frame.index.searchsorted(pd.Timestamp(until))
         return frame.iloc[begin:end]
@@ -151,6 +162,7 @@ class BalanceLog:
         until: datetime | None = None,
         *,
         unlogged: Sequence[Entry] = (),
+        hosts: bool = False,
     ) -> pd.DataFrame:
         """As :meth:`readings`, with each organization's reading before and after the window.
 
@@ -158,6 +170,7 @@ class BalanceLog:
 
         Args:
             unlogged: Entries to show as well, which the file does not hold.
+            hosts: Also tell which machine took each reading.
         """
         if isinstance(organizations, str):
             organizations = (organizations,)
@@ -174,14 +187,15 @@ class BalanceLog:
                     if chosen is None or known.organization(logged) in chosen
                 ]
                 names = [known.organization(each.organization) for each in spans]
-                fetched = fetch(connection, self.path, spans)
+                told = hosts and _knows_hosts(connection)
+                fetched = fetch(connection, self.path, spans, hosts=told)
                 parts = list(zip(names, fetched, strict=True))
         waiting = [
             each
             for each in unlogged
             if chosen is None or known.organization(each.organization) in chosen
         ]
-        return frame_of(parts, waiting, known, self.zone)
+        return frame_of(parts, waiting, known, self.zone, hosts=hosts)
 
     def costs(self, since: datetime | None = None, until: datetime | None = None) -> list[Cost]:
         """What the cells cost that ran in a window, the earliest first.
@@ -225,6 +239,12 @@ class BalanceLog:
 
 
 _NOTHING = Known({}, {})
+
+
+def _knows_hosts(connection: sqlite3.Connection) -> bool:
+    """Whether the log is of a version that logged which machine took a reading."""
+    table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hosts'")
+    return table.fetchone() is not None
 
 
 def _known(connection: sqlite3.Connection) -> Known:

@@ -29,7 +29,8 @@ def history(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._lines import history_line
 
     since, until = _window(session, arguments)
-    frame = within(_logged(session, arguments, since, until), since, until)
+    readings = _logged(session, arguments, since, until, hosts=arguments.host)
+    frame = within(readings, since, until)
     return Outcome((history_line(frame, session.settings.now()),), frame)
 
 
@@ -155,6 +156,8 @@ def _logged(
     arguments: argparse.Namespace,
     since: datetime | None,
     until: datetime | None,
+    *,
+    hosts: bool = False,
 ) -> pd.DataFrame:
     """The log's readings of the organizations that were named, or of all."""
     if arguments.organization:
@@ -163,7 +166,7 @@ def _logged(
             if each not in known:
                 there = ", ".join(known) or "none yet"
                 raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
-    readings = session.journal.readings(arguments.organization, since, until)
+    readings = session.journal.readings(arguments.organization, since, until, hosts=hosts)
     # A window holds the readings next to it too, so nothing means that nothing is there.
     if readings.empty:
         session.notes.append(

@@ -35,10 +35,17 @@ class Entry:
     api_url: str
     source: str
     label: str | None
+    host: str | None = None
     id: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(16))
 
 
-def entry(balance: Balance, *, source: str = "library", label: str | None = None) -> Entry:
+def entry(
+    balance: Balance,
+    *,
+    source: str = "library",
+    label: str | None = None,
+    host: str | None = None,
+) -> Entry:
     """The entry of a balance; an unknown organization goes by its key's fingerprint.
 
     Raises:
@@ -55,6 +62,7 @@ def entry(balance: Balance, *, source: str = "library", label: str | None = None
         api_url=clean_text(balance.api_url),
         source=clean_text(source),
         label=clean_text(label) if label else None,
+        host=clean_text(host) if host else None,
     )
 
 
@@ -80,10 +88,10 @@ class Known(NamedTuple):
 
 
 def unlogged_frame(
-    entries: Sequence[Entry], names: Mapping[str, str], zone: tzinfo
+    entries: Sequence[Entry], names: Mapping[str, str], zone: tzinfo, *, hosts: bool = False
 ) -> pd.DataFrame:
     """The readings frame of entries that no log holds."""
-    return frame_of([], entries, Known(names, {}), zone)
+    return frame_of([], entries, Known(names, {}), zone, hosts=hosts)
 
 
 def frame_of(
@@ -91,6 +99,8 @@ def frame_of(
     unlogged: Sequence[Entry],
     known: Known,
     zone: tzinfo,
+    *,
+    hosts: bool = False,
 ) -> pd.DataFrame:
     """One readings frame of what the log and the session hold, by organization."""
     also = [(known.organization(each.organization), _column(each)) for each in unlogged]
@@ -105,11 +115,16 @@ def frame_of(
         ids,
         pd.concat([text([]), *(text(each.sources) for each in columns)]),
         pd.concat([text([]), *(text(each.labels) for each in columns)]),
+        pd.concat([text([]), *(text(each.hosts) for each in columns)]) if hosts else None,
     )
     return readings_frame(rows, known.names, zone)
 
 
 def _column(entry: Entry) -> Columns:
     return Columns(
-        np.array([entry.read_at]), np.array([entry.credits]), [entry.source], [entry.label]
+        np.array([entry.read_at]),
+        np.array([entry.credits]),
+        [entry.source],
+        [entry.label],
+        [entry.host],
     )

@@ -23,10 +23,11 @@ BUSY_SECONDS = 30.0
 _WORTH_ARROW = 8 * 1024 * 1024
 
 _SQL = (
-    "SELECT read_at, credits, source, {label} FROM readings"
+    "SELECT read_at, credits, source, {label}, {host} FROM readings"
     " WHERE organization = ? AND read_at BETWEEN ? AND ? ORDER BY read_at, id"
 )
-_ROW = np.dtype([("time", "i8"), ("credits", "f8"), ("source", "O"), ("label", "O")])
+_HOST = "(SELECT name FROM hosts WHERE hosts.id = readings.host)"
+_ROW = np.dtype([("time", "i8"), ("credits", "f8"), *((each, "O") for each in "slh")])
 
 
 class Span(NamedTuple):
@@ -44,10 +45,19 @@ class Columns(NamedTuple):
     credits: NDArray[np.float64]
     sources: Any
     labels: Any
+    hosts: Any
 
 
-def fetch(connection: sqlite3.Connection, path: Path, spans: Sequence[Span]) -> list[Columns]:
+def fetch(
+    connection: sqlite3.Connection, path: Path, spans: Sequence[Span], *, hosts: bool = False
+) -> list[Columns]:
     """The readings of each span.
+
+    Args:
+        connection: To the log's file.
+        path: That file.
+        spans: Which readings.
+        hosts: Whether to look up which machine took each.
 
     Raises:
         sqlite3.Error: The file could not be read.
@@ -55,16 +65,17 @@ def fetch(connection: sqlite3.Connection, path: Path, spans: Sequence[Span]) -> 
     large = path.stat().st_size >= _WORTH_ARROW
     found = None
     if large and find_spec("adbc_driver_sqlite") and find_spec("pyarrow"):
-        found = _through_arrow(path, spans)
+        found = _through_arrow(path, spans, hosts)
     if found is None:
-        found = [_through_sqlite(connection, each) for each in spans]
+        found = [_through_sqlite(connection, each, hosts) for each in spans]
     if not all(np.isfinite(each.credits).all() for each in found):
         raise sqlite3.DataError("an amount is no number")
     return found
 
 
-def _through_sqlite(connection: sqlite3.Connection, span: Span) -> Columns:
-    cursor = connection.execute(_SQL.format(label="label"), span)
+def _through_sqlite(connection: sqlite3.Connection, span: Span, hosts: bool) -> Columns:
+    sql = _SQL.format(label="label", host=_HOST if hosts else "NULL")
+    cursor = connection.execute(sql, span)
     try:
         rows = np.fromiter(cursor, dtype=_ROW)
     except (TypeError, ValueError, OverflowError) as error:
@@ -72,12 +83,11 @@ def _through_sqlite(connection: sqlite3.Connection, span: Span) -> Columns:
     return Columns(
         np.ascontiguousarray(rows["time"]),
         np.ascontiguousarray(rows["credits"]),
-        rows["source"],
-        rows["label"],
+        *(rows[each] for each in "slh"),
     )
 
 
-def _through_arrow(path: Path, spans: Sequence[Span]) -> list[Columns] | None:
+def _through_arrow(path: Path, spans: Sequence[Span], hosts: bool) -> list[Columns] | None:
     """The same, faster; None where sqlite3 has to say what is wrong."""
     import pyarrow
     from adbc_driver_manager import Error
@@ -85,24 +95,25 @@ def _through_arrow(path: Path, spans: Sequence[Span]) -> list[Columns] | None:
 
     try:
         with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
-            tables = [_table(connection, each) for each in spans]
+            tables = [_table(connection, each, hosts) for each in spans]
         for each in tables:
             # Text that is no UTF-8 shows in a damaged file.
             each.validate(full=True)
     except (Error, pyarrow.ArrowException):
         return None
-    expected = [pyarrow.int64(), pyarrow.float64(), pyarrow.string(), pyarrow.string()]
+    expected = [pyarrow.int64(), pyarrow.float64(), *[pyarrow.string()] * 3]
     if any(each.schema.types != expected for each in tables):
         return None
     return [_columns(each) for each in tables]
 
 
-def _table(connection: Any, span: Span) -> Any:
+def _table(connection: Any, span: Span, hosts: bool) -> Any:
     from adbc_driver_sqlite import StatementOptions
 
     # The driver settles a column's type by its first rows; one of nothing but NULL would be a
     # column of numbers.
-    sql = _SQL.format(label="coalesce(label, '') AS label")
+    host = f"coalesce({_HOST}, '')" if hosts else "''"
+    sql = _SQL.format(label="coalesce(label, '') AS label", host=f"{host} AS host")
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_ROWS.value: "65536"})
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
@@ -113,10 +124,13 @@ def _table(connection: Any, span: Span) -> Any:
 def _columns(table: Any) -> Columns:
     import pyarrow.compute
 
-    labels = table["label"]
+    def or_none(column: Any) -> Any:
+        return pyarrow.compute.if_else(pyarrow.compute.equal(column, ""), None, column)
+
     return Columns(
         table["read_at"].to_numpy(),
         table["credits"].to_numpy(),
         table["source"],
-        pyarrow.compute.if_else(pyarrow.compute.equal(labels, ""), None, labels),
+        or_none(table["label"]),
+        or_none(table["host"]),
     )

@@ -91,3 +91,30 @@ def m002_costs(db: Database) -> None:
             PRIMARY KEY (organization, started_at, id)
         ) STRICT, WITHOUT ROWID
     """)
+
+
+@MIGRATIONS()
+def m003_hosts(db: Database) -> None:
+    """Which machine took a reading; not known of those that were logged before."""
+    db.execute("CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
+    db.execute("ALTER TABLE readings ADD COLUMN host INTEGER REFERENCES hosts (id)")
+    db.execute("DROP VIEW balance_history")
+    db.execute("""
+        CREATE VIEW balance_history AS
+        SELECT
+            strftime('%Y-%m-%dT%H:%M:%S', readings.read_at / 1000000, 'unixepoch')
+                || printf('.%06dZ', readings.read_at % 1000000) AS read_at,
+            coalesce(keys.organization, readings.organization) AS organization,
+            coalesce(organizations.name, keys.organization, readings.organization) AS name,
+            readings.credits,
+            readings.source,
+            readings.label,
+            apis.url AS api_url,
+            hosts.name AS host
+        FROM readings
+        JOIN apis ON apis.id = readings.api
+        LEFT JOIN hosts ON hosts.id = readings.host
+        LEFT JOIN keys ON readings.organization = 'key:' || keys.fingerprint
+        LEFT JOIN organizations ON organizations.organization
+            = coalesce(keys.organization, readings.organization)
+    """)

@@ -191,7 +191,11 @@ class Session:
             except (ApiError, SettingsError) as error:
                 # Settings: an id that cannot be sent, though the service lists it.
                 errors.append(error)
-        entries = [entry(each, source=source, label=label) for each in self._identified(balances)]
+        host = self.settings.host_name()
+        entries = [
+            entry(each, source=source, label=label, host=host)
+            for each in self._identified(balances)
+        ]
         if logged and entries:
             self._write(entries)
         return entries, errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import sys
 import warnings
 from datetime import datetime, tzinfo
@@ -15,12 +16,13 @@ from traitlets import Bool, Enum, Float, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ._errors import SettingsError
-from ._text import Secret
+from ._text import Secret, shortened
 
 __all__ = ["KEY_VARIABLE", "Keys", "StabilityMagic"]
 
 KEY_VARIABLE = "STABILITY_API_KEY"
 _SERVICE = "stability_magic"
+_LONGEST_HOST = 63
 
 _NO_KEY = (
     f"No API key was found. Set {KEY_VARIABLE} or run %stability_login; keys are listed at"
@@ -97,6 +99,11 @@ class StabilityMagic(Configurable):
         help="The time zone of all times, such as Europe/Berlin; empty means the machine's."
         " Environment: TZ.",
     ).tag(config=True, env="TZ")
+    host = _Text(
+        "auto",
+        help="What the log calls the machine that takes a reading; auto is this machine's short"
+        " name, off logs none. Environment: STABILITY_MAGIC_HOST.",
+    ).tag(config=True, env="STABILITY_MAGIC_HOST")
     usd_per_credit = Float(0.01, min=0.0, help="The price of a credit in US dollars.").tag(
         config=True
     )
@@ -123,6 +130,11 @@ class StabilityMagic(Configurable):
         import platformdirs
 
         return platformdirs.user_data_path("stability_magic", appauthor=False) / "log.db"
+
+    def host_name(self) -> str | None:
+        """What to call this machine in the log; None where that is switched off."""
+        name = platform.node().partition(".")[0] if self.host == "auto" else self.host
+        return None if name in ("", "off") else shortened(name, _LONGEST_HOST)
 
     def zone(self) -> tzinfo:
         """The time zone that all times are shown and cut in.

@@ -33,8 +33,18 @@ ERRORS = {
 
 OPTIONS = {
     "account": {"--show-email"},
-    "balance": {"-o", "-a", "--since", "--require", "--fail-open", "--label", "--no-log", "-q"},
-    "history": {"-o", "--since", "--until"},
+    "balance": {
+        "-o",
+        "-a",
+        "--since",
+        "--require",
+        "--fail-open",
+        "--label",
+        "--host",
+        "--no-log",
+        "-q",
+    },
+    "history": {"-o", "--since", "--until", "--host"},
     "usage": {"--by", "-o", "--since", "--until"},
     "plot": {"--by", "-o", "--since", "--until", "--forecast", "--output"},
     "forecast": {"-o"},

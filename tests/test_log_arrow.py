@@ -43,6 +43,7 @@ def write(path, label=LABELS["some"], count=300):
                 Balance(organizations[n % 3], (n * 37 % 101) / (n % 4 + 1), at(n), "", "f"),
                 source="test" if n % 2 else "naïve",
                 label=label(n),
+                host="läptop" if n % 5 else None,
             )
             for n in range(count)
         ],
@@ -58,7 +59,7 @@ def both(monkeypatch):
     answered = []
     through_arrow = _log_rows._through_arrow
 
-    def watched(*arguments):
+    def watched(*arguments, **options):
         answered.append(through_arrow(*arguments))
         return answered[-1]
 
@@ -84,6 +85,14 @@ def test_both_ways_give_the_same_frame(tmp_path, both, label):
     assert dict(fast.dtypes) == dict(COLUMNS["readings"])
     pd.testing.assert_frame_equal(plain, fast, check_exact=True)
     assert fast["label"].isna().sum() == plain["label"].isna().sum()
+
+
+def test_both_ways_tell_the_machine_on_request(tmp_path, both):
+    """Also where nobody knows which one it was."""
+    plain, fast = both(write(tmp_path / "log.db"), hosts=True)
+    pd.testing.assert_frame_equal(plain, fast, check_exact=True)
+    assert fast["host"].notna().sum() == 240
+    assert set(fast["host"].dropna()) == {"läptop"}
 
 
 @pytest.mark.parametrize("organizations", ["org-a", "org-b", ["org-a", "org-b"], "nobody", []])
@@ -125,7 +134,7 @@ def test_a_span_without_readings_is_empty_either_way(tmp_path, monkeypatch):
     span = _log_rows.Span("org-a", 1, 2)
     with _log_rows.closing(_log_rows.sqlite3.connect(log.path)) as connection:
         (found,) = _log_rows.fetch(connection, log.path, [span])
-    assert [len(each) for each in found] == [0, 0, 0, 0]
+    assert [len(each) for each in found] == [0] * 5
     assert [str(found.times.dtype), str(found.credits.dtype)] == ["int64", "float64"]
 
 

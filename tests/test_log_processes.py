@@ -74,7 +74,7 @@ with writing(Path(sys.argv[1])) as connection:
     connection.execute("PRAGMA cache_size = 1")
     connection.execute("UPDATE readings SET credits = -1, label = 'cut off'")
     connection.executemany(
-        "INSERT INTO readings SELECT 'org-a', ?, randomblob(16), -1, 1, 'cut off', NULL",
+        "INSERT INTO readings SELECT 'org-a', ?, randomblob(16), -1, 1, 'cut off', NULL, NULL",
         ((n,) for n in range(20_000)),
     )
     print("halfway", flush=True)

@@ -171,7 +171,7 @@ from stability_magic._log_file import writing
 with writing(Path(sys.argv[1])) as connection:
     connection.execute("PRAGMA cache_size = 1")
     connection.executemany(
-        "INSERT INTO readings SELECT 'org-a', ?, randomblob(16), -1, 1, 'cut off', NULL",
+        "INSERT INTO readings SELECT 'org-a', ?, randomblob(16), -1, 1, 'cut off', NULL, NULL",
         ((n,) for n in range(5_000)),
     )
     os._exit(0)

@@ -16,13 +16,14 @@ from stability_magic import Account, Balance, BalanceLog, Organization
 from stability_magic._log import entry
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-COLUMNS = ["read_at", "organization", "name", "credits", "source", "label", "api_url"]
+COLUMNS = ["read_at", "organization", "name", "credits", "source", "label", "api_url", "host"]
 ROWS = [
     ("2026-01-05T12:00:00.000000Z", "org-a", "Alpha 🎨", 12.5, "test", None, "http://localhost"),
     ("2026-01-05T12:00:00.000001Z", "org-a", "Alpha 🎨", 12.25, "test", "x", "http://localhost"),
     ("2026-01-05T13:00:00.000000Z", "org-z", "org-z", 1.0, "test", None, "http://localhost"),
     ("2026-01-05T14:00:00.000000Z", "key:f2", "key:f2", 2.0, "test", None, "http://localhost"),
 ]
+ROWS = [(*each, "bench") for each in ROWS]
 QUERY = "SELECT * FROM balance_history ORDER BY read_at"
 
 
@@ -32,14 +33,14 @@ def path(tmp_path):
 
     def at(organization, credits, after, label=None):
         found = Balance(organization, credits, NOON + after, "http://localhost", "f1")
-        return entry(found, source="test", label=label)
+        return entry(found, source="test", label=label, host="bench")
 
     unknown = Balance(None, 2.0, NOON + timedelta(hours=2), "http://localhost", "f2")
     entries = [
         at("org-a", 12.5, timedelta(0)),
         at(None, 12.25, timedelta(microseconds=1), "x"),
         at("org-z", 1.0, timedelta(hours=1)),
-        entry(unknown, source="test"),
+        entry(unknown, source="test", host="bench"),
     ]
     account = Account("user-1", "", (Organization("org-a", "Alpha 🎨", "OWNER", is_default=True),))
     log = BalanceLog(tmp_path / "log.db")

@@ -27,6 +27,7 @@ FROM_ENVIRONMENT = {
     "api_version": ("STABILITY_API_VERSION", "v1", "v1", "v1alpha"),
     "organization": ("STABILITY_ORGANIZATION", "org-1", "org-1", "org-2"),
     "log": ("STABILITY_MAGIC_LOG", "one.db", "one.db", "two.db"),
+    "host": ("STABILITY_MAGIC_HOST", "hub", "hub", "laptop"),
     "timezone": ("TZ", "Asia/Tokyo", "Asia/Tokyo", "Europe/Berlin"),
     "low_balance": ("STABILITY_LOW_BALANCE", "12.5", 12.5, 7.0),
 }
@@ -36,6 +37,7 @@ DEFAULTS = {
     "organization": "",
     "log": "",
     "timezone": "",
+    "host": "auto",
     "usd_per_credit": 0.01,
     "warn_days": None,
     "low_balance": None,
