@@ -241,6 +241,13 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        "merge",
+        "Take in the readings of other log files; again is harmless.",
+        ("laptop.db", "~/hub/log.db server.db"),
+        _log_actions.merge,
+        (Argument(("paths",), {"metavar": "PATH", "nargs": "+", "help": "a log's file"}),),
+    ),
+    Command(
         "login",
         "Ask for the API key without showing it, and hold it for this session.",
         ("", "--save"),

@@ -78,6 +78,13 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "usd": np.dtype("float64"),
         "exact": np.dtype(bool),
     },
+    "counts": {
+        "log": TEXT,
+        "readings": np.dtype("int64"),
+        "known": np.dtype("int64"),
+        "costs": np.dtype("int64"),
+        "organizations": np.dtype("int64"),
+    },
     "watch": {
         "organization": TEXT,
         "name": TEXT,

@@ -22,6 +22,7 @@ __all__ = [
     "cost_line",
     "costs_line",
     "count",
+    "counts_line",
     "credits_text",
     "forecast_line",
     "history_line",
@@ -205,6 +206,13 @@ def costs_line(costs: pd.DataFrame, now: datetime) -> str:
         f" {bound}{credits_text(spent)} credits ({usd_text(usd)})"
     )
     return f"{line} · {unknown} of unknown cost" if unknown else line
+
+
+def counts_line(counts: pd.DataFrame, what: str) -> str:
+    """How many readings and costs were new where they came to."""
+    new, known, costs = (int(counts[each].sum()) for each in ("readings", "known", "costs"))
+    line = f"{what}: {count(new, 'new reading')}, {known:,} already there"
+    return f"{line}, {count(costs, 'new cost')}" if costs else line
 
 
 def watch_line(

@@ -14,7 +14,7 @@ from ._costs import Cost
 from ._log_costs import read_costs, write_costs
 from ._log_entries import Entry, Known, entry, frame_of, unlogged_frame
 from ._log_file import reading, writing
-from ._log_rows import Span, fetch
+from ._log_rows import Span, fetch, knows
 from ._readings import Account, Balance, microseconds
 from ._settings import StabilityMagic
 
@@ -187,7 +187,7 @@ class BalanceLog:
                     if chosen is None or known.organization(logged) in chosen
                 ]
                 names = [known.organization(each.organization) for each in spans]
-                told = hosts and _knows_hosts(connection)
+                told = hosts and knows(connection, "hosts")
                 fetched = fetch(connection, self.path, spans, hosts=told)
                 parts = list(zip(names, fetched, strict=True))
         waiting = [
@@ -239,12 +239,6 @@ class BalanceLog:
 
 
 _NOTHING = Known({}, {})
-
-
-def _knows_hosts(connection: sqlite3.Connection) -> bool:
-    """Whether the log is of a version that logged which machine took a reading."""
-    table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'hosts'")
-    return table.fetchone() is not None
 
 
 def _known(connection: sqlite3.Connection) -> Known:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._errors import BadArgument, SettingsError
+from ._errors import BadArgument, LogError, SettingsError
 from ._outcome import Outcome
 from ._readings import microseconds
 from ._when import first_of, parse_when
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._session import Session
     from ._watch import Watch
 
-__all__ = ["costs", "forecast", "history", "plot", "usage", "watch_picture"]
+__all__ = ["costs", "forecast", "history", "merge", "plot", "usage", "watch_picture"]
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -114,6 +114,27 @@ def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
     readings = session.journal.readings(everywhere or None, since)
     window = (_LONG_AGO if since is None else microseconds(since), microseconds(settings.now()))
     return Outcome(lines, summary_frame(frame, readings, every, window, settings.usd_per_credit))
+
+
+def merge(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._frames import frame_of_rows
+    from ._lines import counts_line
+
+    rows, errors = [], []
+    for path in (Path(each).expanduser() for each in arguments.paths):
+        try:
+            rows.append((str(path), *session.merge(path)))
+        except LogError as error:
+            # A file that cannot be used keeps no other one from being taken in.
+            errors.append(error)
+    frame = frame_of_rows("counts", rows, session.settings.zone())
+    lines = (counts_line(frame, "merged"),) if rows else ()
+    if len(errors) > 1:
+        told = " ".join(str(each) for each in errors)
+        errors = [LogError(f"{len(errors)} files could not be merged. {told}", path=errors[0].path)]
+    if errors and not rows:
+        raise errors[0]
+    return Outcome(lines, frame, error=errors[0] if errors else None)
 
 
 def watch_picture(session: Session, watch: Watch) -> Figure:

@@ -10,20 +10,28 @@ from typing import Any
 
 from ._costs import Cost
 from ._log_entries import Known
+from ._log_rows import knows
 
-__all__ = ["read_costs", "write_costs"]
+__all__ = ["insert_costs", "read_costs", "write_costs"]
 
 _COLUMNS = [each.name for each in dataclasses.fields(Cost)]
 
 
 def write_costs(connection: sqlite3.Connection, costs: Iterable[Cost]) -> None:
     """Writes costs, those that are there already once only."""
-    connection.executemany(
+    insert_costs(connection, (dataclasses.asdict(each) for each in costs))
+
+
+def insert_costs(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Writes rows of the table, and returns how many of them were new."""
+    cursor = connection.executemany(
         f"INSERT INTO costs ({', '.join(_COLUMNS)})"  # noqa: S608 - names of our own
         f" VALUES ({', '.join(f':{each}' for each in _COLUMNS)})"
         " ON CONFLICT (organization, started_at, id) DO NOTHING",
-        [dataclasses.asdict(each) for each in costs],
+        rows,
     )
+    # Of no rows at all SQLite's count is -1.
+    return max(0, cursor.rowcount)
 
 
 def read_costs(connection: sqlite3.Connection, known: Known, first: int, last: int) -> list[Cost]:
@@ -34,8 +42,7 @@ def read_costs(connection: sqlite3.Connection, known: Known, first: int, last: i
     Raises:
         sqlite3.Error: The file could not be read.
     """
-    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'costs'").fetchone()
-    if not there:
+    if not knows(connection, "costs"):
         return []
     cursor = connection.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM costs"  # noqa: S608 - names of our own

@@ -15,25 +15,27 @@ from ._log_rows import BUSY_SECONDS
 from ._log_schema import MIGRATIONS, migration_names
 from ._text import clean_text
 
-__all__ = ["reading", "writing"]
+__all__ = ["CHECK_THE_NAME", "is_readable", "naming", "reading", "writing"]
 
 _APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
 
 # By SQLite's own names of its errors: what it means, and what to do.
 _MEANINGS = {
-    "SQLITE_NOTADB": "is not an SQLite file; it was left as it is. Choose another file for the"
-    " log (StabilityMagic.log).",
+    "SQLITE_NOTADB": "is not an SQLite file; it was left as it is. {instead}.",
     "SQLITE_CORRUPT": "is damaged; it was left as it is. Restore a copy, or recover what can be"
     " read with: sqlite3 FILE .recover",
     "SQLITE_FULL": "could not be written: the disk is full. Make room and try again.",
     "SQLITE_BUSY": "is held by another program. Close what has it open and try again.",
     "SQLITE_READONLY": "cannot be written: it is read-only. Allow writing to it and to its"
-    " folder, or choose another file (StabilityMagic.log).",
-    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written, or"
-    " choose another file (StabilityMagic.log).",
+    " folder. {instead} otherwise.",
+    "SQLITE_CANTOPEN": "cannot be opened. Check that its folder exists and may be written."
+    " {instead} otherwise.",
     "SQLITE_IOERR": "could not be read or written: the disk or the file system failed, or is"
     " full. Check it and try again.",
 }
+
+CHECK_THE_NAME = "Check the name"
+_INSTEAD = "Choose another file (StabilityMagic.log)"
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         LogError: The file could not be written; nothing of the transaction was.
     """
-    with _errors_of(path):
+    with naming(path):
         _create(path)
         with closing(_connect(path, "rw")) as connection:
             # With the default rollback journal, FULL alone can lose the last commit to a
@@ -66,19 +68,34 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+def reading(path: Path, *, called: Path | None = None) -> Iterator[sqlite3.Connection | None]:
     """A connection that cannot write; None where there is no log yet.
+
+    Args:
+        path: The file.
+        called: What an error names where it is not the user's log: another file, of which
+            ``path`` may be a copy.
 
     Raises:
         LogError: The file could not be read.
     """
-    with _errors_of(path):
+    with naming(called, CHECK_THE_NAME) if called else naming(path):
         if not _is_there(path):
             yield None
             return
         _roll_back_what_was_cut_off(path)
         with closing(_connect(path, "ro")) as connection:
-            yield connection if _has_readings(connection, path) else None
+            yield connection if _has_readings(connection, called or path) else None
+
+
+def is_readable(path: Path) -> bool:
+    """Whether the file can be read as it is, with nothing to be rolled back before."""
+    try:
+        with closing(_connect(path, "ro")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -147,26 +164,29 @@ def _applied(connection: sqlite3.Connection, path: Path) -> set[str]:
 
 
 @contextmanager
-def _errors_of(path: Path) -> Iterator[None]:
-    """Turns what SQLite and the file system raise into one line that names the file."""
+def naming(path: Path, instead: str = _INSTEAD) -> Iterator[None]:
+    """Turns what SQLite and the file system raise into one line that names the file.
+
+    Args:
+        path: The file.
+        instead: What to do where it is not the right one.
+    """
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
         name = _error_name(error)
         for prefix, meaning in _MEANINGS.items():
             if name.startswith(prefix):
-                raise LogError(f"{path} {meaning}", path=path) from error
+                told = f"{path} {meaning.format(instead=instead)}"
+                raise LogError(told, path=path) from error
         raise LogError(
             f"{path} cannot be used as a log ({clean_text(str(error))}); it was left as it is."
-            " Choose another file (StabilityMagic.log).",
+            f" {instead}.",
             path=path,
         ) from error
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise LogError(
-            f"{path} cannot be used as a log: {why}. Choose another file (StabilityMagic.log).",
-            path=path,
-        ) from error
+        raise LogError(f"{path} cannot be used as a log: {why}. {instead}.", path=path) from error
 
 
 def _error_name(error: Exception) -> str:

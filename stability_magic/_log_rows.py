@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BUSY_SECONDS", "Columns", "Span", "fetch"]
+__all__ = ["BUSY_SECONDS", "Columns", "Span", "fetch", "knows"]
 
 # How long to wait for others who write; before anything else is done with a connection.
 BUSY_SECONDS = 30.0
@@ -46,6 +46,12 @@ class Columns(NamedTuple):
     sources: Any
     labels: Any
     hosts: Any
+
+
+def knows(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the log has a table; one of an older version may not."""
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table])
+    return found.fetchone() is not None
 
 
 def fetch(

@@ -7,18 +7,22 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
 from ._journal import Journal
+from ._progress import progress
 from ._settings import Keys, StabilityMagic
 from ._waiting import Notes
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from ._client import StabilityClient
     from ._costs import Cost
     from ._demo import Demo
     from ._log import BalanceLog, Entry
+    from ._log_merge import Merged
     from ._readings import Account, Balance
     from ._watch import Watch
 
@@ -204,6 +208,26 @@ class Session:
         """Logs what a cell cost; what cannot be logged waits for the next time."""
         with self._busy:
             self._write(costs=[cost])
+
+    def merge(self, other: Path) -> Merged:
+        """Takes in what another log holds; a bar shows it where it takes long.
+
+        Raises:
+            LogError: One of the two could not be used; nothing was taken in.
+        """
+        from ._log_merge import merge
+
+        with self._busy, self.progress(f"merging {other.name}") as bar:
+
+            def told(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            return merge(self.log().path, other, told)
+
+    def progress(self, what: str) -> tqdm[Any]:
+        """A bar for work that takes long, where somebody can see it."""
+        return progress(what, notebook=self.source == "magic")
 
     def name_of(self, organization: str) -> str:
         """What an organization is called; its id where nobody has told."""

@@ -14,7 +14,8 @@ import stability_magic
 KEY = "sk-made-up-0123456789abcdefghijklmnopqrstuvwxyz"
 
 _ADVICE = re.compile(
-    r"\b([Cc]heck|[Rr]un|[Ss]et|[Uu]se|[Tt]ry|ask(ing)? again|copy|give|install|lists|wait until)\b"
+    r"\b([Cc]heck|[Rr]un|[Ss]et|[Uu]se|[Tt]ry|Upgrade|ask(ing)? again|copy|give|install|lists"
+    r"|wait until)\b"
 )
 
 

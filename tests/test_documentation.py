@@ -51,6 +51,7 @@ OPTIONS = {
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--summary"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
+    "merge": {"paths"},
     "login": {"--save"},
     "demo": {"--spend", "--stop", "--folder"},
 }

@@ -23,6 +23,7 @@ MAGICS = (
     "forecast",
     "history",
     "login",
+    "merge",
     "plot",
     "usage",
     "watch",
