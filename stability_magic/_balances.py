@@ -1,29 +1,114 @@
-"""A readings frame, from anywhere, taken apart and checked."""
+"""Readings taken apart, by organization, with what happened between them; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ._frames import changes
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["Balances", "balances"]
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+    # Where a series is looked at, by the times of its first and its last row, in microseconds
+    # since 1970 UTC: what lies between two marks counts as a whole.
+    Marks = Callable[[int, int], Ints]
+
+__all__ = ["Amounts", "Balances", "Marks", "Series", "assembled", "balances"]
+
+
+class Amounts(NamedTuple):
+    """What was spent in some windows of time, and at most; NaN where it is not known."""
+
+    spent: Floats
+    at_most: Floats
+
+
+class Series(NamedTuple):
+    """One organization's readings, oldest first, and what happened between them.
+
+    A row may stand for several readings: it is the last of them, and no balance rose between
+    them. So sums between two rows are the same as if every reading were there.
+
+    Attributes:
+        times: In microseconds since 1970 UTC.
+        credits: Balances; of two at one time the higher first.
+        spent: Credits spent since the row before, not negative; 0 in the first row.
+        topped_up: The same of what the balance rose.
+        counts: How many readings came after the row before, with this one.
+        amounts: Where rows are left out, tells what was spent in windows of time, by their
+            starts and lengths, in microseconds since the first row; None where all are here.
+    """
+
+    times: Ints
+    credits: Floats
+    spent: Floats
+    topped_up: Floats
+    counts: Ints
+    amounts: Callable[[Floats, Floats], Amounts] | None = None
+
+    @classmethod
+    def of(cls, times: Ints, credits: Floats) -> Series:
+        """The series of all readings."""
+        spent, topped_up = changes(np.zeros(len(times), np.int64), credits)
+        spent[:1], topped_up[:1] = 0.0, 0.0
+        return cls(times, credits, spent, topped_up, np.ones(len(times), np.int64))
+
+    def until(self, instant: int) -> Series:
+        """Without what was read later."""
+        seen = slice(int(np.searchsorted(self.times, instant, side="right")))
+        return Series(
+            self.times[seen],
+            self.credits[seen],
+            self.spent[seen],
+            self.topped_up[seen],
+            self.counts[seen],
+            self.amounts,
+        )
 
 
 class Balances(NamedTuple):
-    """A readings frame taken apart: by organization, oldest first within each."""
+    """The series of some organizations, which are in the order of their ids."""
 
-    times: NDArray[np.int64]
-    credits: NDArray[np.float64]
-    codes: NDArray[np.int64]
+    series: list[Series]
     organizations: list[str]
     names: list[str]
     zone: tzinfo
+
+    @property
+    def first(self) -> int:
+        """The time of the first reading of all, in microseconds since 1970 UTC; 0 for none."""
+        return min((int(each.times[0]) for each in self.series), default=0)
+
+    @property
+    def last(self) -> int:
+        """The time of the last one."""
+        return max((int(each.times[-1]) for each in self.series), default=0)
+
+
+def assembled(
+    parts: Iterable[tuple[str, Series]], names: Mapping[str, str], zone: tzinfo
+) -> Balances:
+    """The balances of series that have at least one row each.
+
+    Args:
+        parts: Organizations, each once, with their series.
+        names: Names by organization id; an organization without one goes by its id.
+        zone: The time zone that is shown and cut in.
+    """
+    parts = sorted(parts, key=lambda part: part[0])
+    ids = [organization for organization, _ in parts]
+    return Balances([each for _, each in parts], ids, [names.get(each, each) for each in ids], zone)
 
 
 def balances(readings: pd.DataFrame) -> Balances:
@@ -54,8 +139,12 @@ def balances(readings: pd.DataFrame) -> Balances:
         order = np.lexsort((-credits, times, codes))
         times, credits, codes = times[order], credits[order], codes[order]
     ids = [str(each) for each in organizations]
-    latest = order[np.searchsorted(codes, np.arange(len(ids)), side="right") - 1]
-    return Balances(times, credits, codes, ids, _names(readings, ids, latest), index.tz)
+    ends = np.searchsorted(codes, np.arange(len(ids)), side="right")
+    series = [
+        Series.of(times[begin:end], credits[begin:end])
+        for begin, end in itertools.pairwise([0, *ends])
+    ]
+    return Balances(series, ids, _names(readings, ids, order[ends - 1]), index.tz)
 
 
 def _require(frame: pd.DataFrame, columns: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._balances import Balances, balances
+from ._balances import Balances, Series
 from ._frames import changes, frame_of_rows
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def costs_frame(
 
 def summary_frame(
     costs: pd.DataFrame,
-    elsewhere: pd.DataFrame,
+    elsewhere: Balances,
     every: Sequence[Cost],
     window: tuple[int, int],
     usd_per_credit: float,
@@ -172,7 +172,7 @@ def summary_frame(
 
     Args:
         costs: The costs frame that is summed up.
-        elsewhere: The readings frame of the organizations that have a row ``(elsewhere)``.
+        elsewhere: The readings of the organizations that have a row ``(elsewhere)``.
         every: All costs, also those that ``costs`` leaves out.
         window: The time that ``(elsewhere)`` is about, in microseconds since 1970 UTC.
         usd_per_credit: The price of a credit.
@@ -196,24 +196,21 @@ def summary_frame(
             )
         )
     rows.sort(key=lambda row: -row[3] if row[3] == row[3] else np.inf)
-    whole = balances(elsewhere)
-    for code, organization in enumerate(whole.organizations):
+    for organization, series in zip(elsewhere.organizations, elsewhere.series, strict=True):
         mine = [each for each in every if each.organization == organization]
-        found = _outside(whole, code, mine, window)
+        found = _outside(series, mine, window)
         usd = found.spent * usd_per_credit
         rows.append((ELSEWHERE, organization, 0, found.spent, np.nan, np.nan, usd, not found.risen))
-    return frame_of_rows("summary", rows, whole.zone)
+    return frame_of_rows("summary", rows, elsewhere.zone)
 
 
-def _outside(whole: Balances, code: int, costs: Sequence[Cost], window: tuple[int, int]) -> Change:
+def _outside(series: Series, costs: Sequence[Cost], window: tuple[int, int]) -> Change:
     """What one organization spent in a window outside its cells; a lower bound where it rose.
 
     Between two readings of which a cell's time covers a part only, nobody can tell: that
     counts to neither.
     """
-    rows = slice(*np.searchsorted(whole.codes, [code, code + 1]))
-    times, credits = whole.times[rows], whole.credits[rows]
-    spent, topped_up = changes(np.zeros(len(times), np.int64), credits)
+    times, spent, topped_up = series.times, series.spent, series.topped_up
     begin, end = times[:-1], times[1:]
     length = np.maximum(end - begin, 1)
     shared = np.clip(np.minimum(end, window[1]) - np.maximum(begin, window[0]), 0, None) / length

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._balances import balances
+from ._balances import Balances, balances
 from ._frames import frame_of_rows
+from ._hours import HOUR, looks_back_to
 from ._outlook import estimate
 from ._readings import microseconds
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["forecast"]
+__all__ = ["forecast", "forecast_marks", "forecast_of"]
 
 
 def forecast(
@@ -62,17 +64,27 @@ def forecast(
         raise ValueError(f"coverage is {coverage}; use a share between 0 and 1, such as 0.8")
     if now is not None and now.tzinfo is None:
         raise ValueError(f"now is {now} without a time zone; use datetime.now(timezone.utc)")
-    whole = balances(readings)
-    if now is not None:
-        then = microseconds(now)
-    else:
-        then = int(whole.times.max()) if len(whole.times) else 0
+    return forecast_of(balances(readings), now=now, coverage=coverage)
+
+
+def forecast_of(
+    whole: Balances, *, now: datetime | None = None, coverage: float = 0.8
+) -> pd.DataFrame:
+    """The same of readings that were taken apart, of which those may be left out that
+    :func:`~stability_magic._thinning.reduced` leaves out at :func:`forecast_marks`, where
+    there are a thousand readings or more and none is later than ``now``.
+    """
+    then = whole.last if now is None else microseconds(now)
     rows = []
-    for code, organization in enumerate(whole.organizations):
-        part = slice(*np.searchsorted(whole.codes, [code, code + 1]))
-        times, credits = whole.times[part], whole.credits[part]
-        seen = int(np.searchsorted(times, then, side="right"))
-        if seen:
-            told = estimate(times[:seen], credits[:seen], now=then, coverage=coverage)
-            rows.append((organization, whole.names[code], float(credits[seen - 1]), *told))
+    parts = zip(whole.organizations, whole.names, whole.series, strict=True)
+    for organization, name, series in parts:
+        seen = series.until(then)
+        if len(seen.times):
+            told = estimate(seen, now=then, coverage=coverage)
+            rows.append((organization, name, float(seen.credits[-1]), *told))
     return frame_of_rows("forecast", rows, whole.zone)
+
+
+def forecast_marks(_: int, last: int) -> NDArray[np.int64]:
+    """Where :func:`forecast_of` looks at the readings of which ``last`` is the time of the last."""
+    return np.arange(last, looks_back_to(last) - 1, -HOUR)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._frames import SMALLEST_CHANGE
+from ._balances import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Flags = NDArray[np.bool_]
 
-__all__ = ["HOUR", "Hours", "Log", "hours_of"]
+__all__ = ["HOUR", "Hours", "Log", "hours_of", "looks_back_to"]
 
 HOUR = 3_600_000_000  # microseconds
 
 _DAYS_USED = 28  # four weeks: enough for a weekly rhythm, too short for last season's habits
 _HOUR_GAP = 6.0  # hours: a longer step between readings says nothing about the time of day
 _DAY_GAP = 36.0  # hours: a longer step says nothing about the day of the week
+
+
+def looks_back_to(last: int) -> int:
+    """From when on readings are looked at, by the time of the last one, in microseconds."""
+    return int(last) - 24 * _DAYS_USED * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +37,23 @@ class Log:
     at: Floats  # hours before the last reading: ends in 0
     drops: Floats  # credits spent in each step from one reading to the next
     rises: Flags  # steps with a top-up, whose spending cannot be known
+    counts: Ints  # of the readings that each step stands for
 
     @classmethod
-    def of(cls, times: Ints, credits: Floats) -> Log:
-        used = times[-1] - 24 * _DAYS_USED * HOUR
-        first = max(int(np.searchsorted(times, used, side="right")) - 1, 0)
-        change = np.diff(credits[first:])
-        drops = np.where(change < -SMALLEST_CHANGE, -change, 0.0)
-        return cls((times[first:] - times[-1]) / HOUR, drops, change > SMALLEST_CHANGE)
+    def of(cls, series: Series) -> Log:
+        times = series.times
+        first = max(int(np.searchsorted(times, looks_back_to(times[-1]), side="right")) - 1, 0)
+        steps = slice(first + 1, None)
+        rises = series.topped_up[steps] > 0
+        at = (times[first:] - times[-1]) / HOUR
+        return cls(at, series.spent[steps], rises, series.counts[steps])
 
     def looked_at(self) -> str:
-        steps = np.diff(self.at)
+        # Of steps that are not told apart the mean stands for each.
+        steps = np.repeat(np.diff(self.at) / self.counts, self.counts)
         gaps = int((steps > max(_HOUR_GAP, 3.0 * float(np.median(steps)))).sum())
-        text = f"{min(_DAYS_USED, -self.at[0] / 24.0):.1f} days, {len(self.at)} readings"
+        readings = 1 + int(self.counts.sum())
+        text = f"{min(_DAYS_USED, -self.at[0] / 24.0):.1f} days, {readings} readings"
         return text if gaps == 0 else f"{text}, {gaps} {'gap' if gaps == 1 else 'gaps'}"
 
 
@@ -80,7 +89,7 @@ def hours_of(log: Log) -> Hours:
         filled,
         timed=share_of_steps(~log.rises & (steps <= _HOUR_GAP)) >= 0.5,
         dated=share_of_steps(~log.rises & (steps <= _DAY_GAP)) >= 0.5,
-        steps=int((~log.rises).sum()),
+        steps=int(log.counts[~log.rises].sum()),
         per_day=per_day,
     )
 

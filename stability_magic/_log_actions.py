@@ -95,6 +95,7 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._balances import balances
     from ._costs import costs_frame, overlapped, summary_frame
     from ._lines import costs_line
 
@@ -111,7 +112,7 @@ def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
     lines = (costs_line(frame, settings.now()),)
     if not arguments.summary:
         return Outcome(lines, frame)
-    readings = session.journal.readings(everywhere or None, since)
+    readings = balances(session.journal.readings(everywhere or None, since))
     window = (_LONG_AGO if since is None else microseconds(since), microseconds(settings.now()))
     return Outcome(lines, summary_frame(frame, readings, every, window, settings.usd_per_credit))
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ._balances import Series
 from ._hours import HOUR, Hours, Log, hours_of
 
 if TYPE_CHECKING:
@@ -224,17 +225,17 @@ class _Projection:
         return self.total, most, least
 
 
-def _projection(times: Ints, credits: Floats, now: int) -> _Projection:
-    seen = int(np.searchsorted(times, now, side="right"))
-    times, credits = times[:seen], credits[:seen]
-    last, left = (int(times[-1]), float(credits[-1])) if seen else (now, np.nan)
+def _projection(series: Series, now: int) -> _Projection:
+    series = series.until(now)
+    seen = len(series.times) > 0
+    last, left = (int(series.times[-1]), float(series.credits[-1])) if seen else (now, np.nan)
 
     def unknown(evidence: str, per_day: float = np.nan) -> _Projection:
         return _Projection(last, left, per_day, evidence, np.empty(0), np.empty(0), 0.0)
 
     if left <= 0.0:
         return unknown("the credits are used up")
-    log = Log.of(times, credits) if seen else None
+    log = Log.of(series) if seen else None
     # Rounded down: 2.96 days are not yet 3.0.
     known = np.floor(np.diff(log.at)[~log.rises].sum() / 2.4) / 10.0 if log else 0.0
     if log is None or known < _DAYS_NEEDED:
@@ -258,16 +259,15 @@ def _runs_out(total: Floats, credits: float) -> float:
     return after - 1 + float((credits - before) / (total[after] - before))
 
 
-def estimate(times: Ints, credits: Floats, *, now: int, coverage: float) -> Estimate:
+def estimate(series: Series, *, now: int, coverage: float) -> Estimate:
     """When the credits of one organization end.
 
     Args:
-        times: Of its readings, in microseconds since 1970, ascending.
-        credits: Its balances; of two at one time the higher first.
-        now: The moment to look from; later readings are ignored.
+        series: Its readings.
+        now: The moment to look from, in microseconds since 1970; later readings are ignored.
         coverage: The share of true run-outs that should lie between early and late.
     """
-    ahead = _projection(times, credits, now)
+    ahead = _projection(series, now)
     if ahead.credits <= 0.0:
         return Estimate(np.nan, now, now, now, ahead.evidence)
     if len(ahead.total) == 0:
@@ -283,7 +283,7 @@ def estimate(times: Ints, credits: Floats, *, now: int, coverage: float) -> Esti
 
 
 def path(
-    times: Ints, credits: Floats, *, now: int, coverage: float, days: float = _DAYS_AHEAD
+    series: Series, *, now: int, coverage: float, days: float = _DAYS_AHEAD
 ) -> tuple[Ints, Floats, Floats, Floats]:
     """The balance ahead, hour by hour from the last reading: times, expected, low and high.
 
@@ -291,7 +291,7 @@ def path(
     even the high bound is zero. All four are empty where nothing can be said. Arguments are
     those of ``estimate``.
     """
-    ahead = _projection(times, credits, now)
+    ahead = _projection(series, now)
     until = (now - ahead.last) / HOUR + 24.0 * days
     at = np.arange(len(ahead.total))
     lines = [np.maximum(ahead.credits - sums, 0.0) for sums in ahead.bounds(coverage)]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ._balances import Balances, balances
-from ._frames import changes, utc_index
+from ._balances import Balances, Series
+from ._forecast import forecast_marks
 from ._outlook import path
-from ._periods import period_edges
+from ._periods import known_period, period_edges
 from ._readings import microseconds
-from ._spend import usage_between, watched
-from ._thinning import extremes, largest, merged, strongest, turning_points
+from ._spend import usage_marks, usage_of, watched
+from ._thinning import extremes, largest, merged, reduced, strongest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
+    from ._balances import Marks
+
 __all__ = [
+    "MOST_COLUMNS",
     "Bars",
     "Line",
     "Outlook",
@@ -31,6 +31,7 @@ __all__ = [
     "bars",
     "latest",
     "line",
+    "picture_marks",
     "rises",
     "shown",
     "unwatched",
@@ -41,6 +42,10 @@ __all__ = [
 _DAY = 86_400_000_000  # microseconds
 _LEAST_AHEAD = 3.0  # days
 _COVERAGE = 0.8
+
+# The columns in which a line's extremes are kept, however many pixels there are; they keep an
+# SVG small.
+MOST_COLUMNS = 2000
 
 
 class Shown(NamedTuple):
@@ -54,7 +59,6 @@ class Shown(NamedTuple):
         first: Where the window begins, asked for or not, in microseconds since 1970 UTC.
         last: Where it ends.
         edges: Where periods begin, from that of the first reading to the end of the last's.
-        turns: Positions of the readings that spending and top-ups depend on.
         outlooks: How each organization's balance goes on, where that is to be drawn.
     """
 
@@ -65,7 +69,6 @@ class Shown(NamedTuple):
     first: int
     last: int
     edges: NDArray[np.int64]
-    turns: NDArray[np.int64]
     outlooks: tuple[Outlook | None, ...] = ()
 
     @property
@@ -120,52 +123,69 @@ class Bars(NamedTuple):
 
 def latest(picture: Shown) -> list[float]:
     """The latest balance of each organization, in credits."""
-    return [float(picture.whole.credits[rows][-1]) for rows in _organizations(picture.whole)]
+    return [float(each.credits[-1]) for each in picture.whole.series]
 
 
-def shown(readings: pd.DataFrame, by: str, since: datetime | None, until: datetime | None) -> Shown:
-    """Takes a readings frame apart for a picture.
+def shown(whole: Balances, by: str, since: datetime | None, until: datetime | None) -> Shown:
+    """What a picture shows of readings.
 
     Raises:
-        ValueError: As ``balances`` and ``period_edges``, or ``since`` and ``until`` have no
-            time zone or the wrong order.
+        ValueError: ``by`` is no period, or ``since`` and ``until`` have no time zone or the
+            wrong order.
     """
-    whole = balances(readings)
+    known_period(by)
     begin, end = _instant("since", since), _instant("until", until)
     if begin is not None and end is not None and begin >= end:
         raise ValueError(f"`since` is {since}, which is not before `until`, {until}")
-    times = whole.times
-    first, last = (int(times.min()), int(times.max())) if len(times) else (0, 0)
-    edges = period_edges(first, last, by, whole.zone)
-    first = first if begin is None else begin
-    last = last if end is None else end
-    turns = np.zeros(len(times), dtype=bool)
-    marks = np.append(edges, [first, last])
-    for rows in _organizations(whole):
-        turns[rows] = turning_points(times[rows], whole.credits[rows], marks)
-    return Shown(whole, by, since, until, first, last, edges, np.flatnonzero(turns))
+    edges = period_edges(whole.first, whole.last, by, whole.zone)
+    first = whole.first if begin is None else begin
+    last = whole.last if end is None else end
+    return Shown(whole, by, since, until, first, last, edges)
+
+
+def picture_marks(
+    by: str, zone: tzinfo, since: datetime | None, until: datetime | None, *, forecast: bool
+) -> Marks:
+    """Where a picture looks at readings: at its periods, and in columns that it cannot tell apart.
+
+    Args:
+        by: The period.
+        zone: Whose clock cuts the periods.
+        since: Where the picture begins; at the first reading when None.
+        until: Where it ends; at the last reading when None.
+        forecast: Whether it looks ahead too.
+    """
+    periods = usage_marks(by, zone, since, until)
+
+    def marks(first: int, last: int) -> NDArray[np.int64]:
+        begin = first if since is None else microseconds(since)
+        end = last if until is None else microseconds(until)
+        columns = np.linspace(begin, end, MOST_COLUMNS + 1).astype(np.int64)
+        hours = forecast_marks(first, last) if forecast else columns[:0]
+        return np.concatenate([periods(first, last), columns, hours])
+
+    return marks
 
 
 def with_outlooks(picture: Shown) -> Shown:
     """The picture with how each balance is expected to go on, where that can be said."""
-    codes = range(len(picture.whole.organizations))
-    return picture._replace(outlooks=tuple(_outlook(picture, code) for code in codes))
+    return picture._replace(
+        outlooks=tuple(_outlook(picture, each) for each in picture.whole.series)
+    )
 
 
-def _outlook(picture: Shown, code: int) -> Outlook | None:
+def _outlook(picture: Shown, series: Series) -> Outlook | None:
     # As far ahead as the picture looks back, so that the past stays readable.
-    rows = slice(*np.searchsorted(picture.whole.codes, [code, code + 1]))
-    times, credits = picture.whole.times[rows], picture.whole.credits[rows]
-    now = min(picture.last, int(picture.whole.times.max()))
+    now = min(picture.last, picture.whole.last)
     days = max(_LEAST_AHEAD, (now - picture.first) / _DAY)
-    found = Outlook(*path(times, credits, now=now, coverage=_COVERAGE, days=days))
+    found = Outlook(*path(series, now=now, coverage=_COVERAGE, days=days))
     return found if len(found.times) > 1 else None
 
 
 def line(picture: Shown, code: int, columns: int) -> Line | None:
     """One organization's line in so many columns; None where nothing of it is in the window."""
-    rows = slice(*np.searchsorted(picture.whole.codes, [code, code + 1]))
-    times, credits = picture.whole.times[rows], picture.whole.credits[rows]
+    series = picture.whole.series[code]
+    times, credits = series.times, series.credits
     begin = int(np.searchsorted(times, picture.first))
     # An end that was asked for is itself left out, as it is in the usage frame.
     side = "right" if picture.until is None else "left"
@@ -195,7 +215,7 @@ def unwatched(picture: Shown, nearest: int) -> tuple[NDArray[np.int64], NDArray[
     Returns:
         Where they begin and where they end, ascending, in microseconds since 1970 UTC.
     """
-    times = np.sort(picture.whole.times, kind="stable")
+    times = np.sort(np.concatenate([each.times for each in picture.whole.series]), kind="stable")
     low, high = min(picture.first, int(times[0])), max(picture.last, int(times[-1]))
     times = np.concatenate([[low], times, [high]])
     shortest = np.diff(picture.edges).min()
@@ -210,15 +230,19 @@ def unwatched(picture: Shown, nearest: int) -> tuple[NDArray[np.int64], NDArray[
 
 def rises(picture: Shown, nearest: int) -> Rises:
     """The top-ups in the window, of those closer than ``nearest`` microseconds the largest."""
-    whole, turns = picture.whole, picture.turns
-    _, sizes = changes(whole.codes[turns], whole.credits[turns])
-    times = whole.times[turns]
-    inside = (sizes > 0) & (times >= picture.first)
-    inside &= times <= picture.last if picture.until is None else times < picture.last
-    at, sizes = turns[inside], sizes[inside]
-    most = largest(whole.times[at], sizes, nearest)
-    at = at[most]
-    return Rises(whole.times[at], whole.credits[at], sizes[most], whole.codes[at])
+    found = [_rises(picture, code) for code in range(len(picture.whole.series))]
+    times, credits, sizes, codes = (np.concatenate(each) for each in zip(*found, strict=True))
+    most = largest(times, sizes, nearest)
+    return Rises(times[most], credits[most], sizes[most], codes[most])
+
+
+def _rises(picture: Shown, code: int) -> Rises:
+    series = picture.whole.series[code]
+    inside = (series.topped_up > 0) & (series.times >= picture.first)
+    inside &= series.times <= picture.last if picture.until is None else series.times < picture.last
+    sizes = series.topped_up[inside]
+    codes = np.full(len(sizes), code)
+    return Rises(series.times[inside], series.credits[inside], sizes, codes)
 
 
 def bars(picture: Shown, room: int) -> Bars | None:
@@ -229,17 +253,12 @@ def bars(picture: Shown, room: int) -> Bars | None:
         room: How many bars can be told from each other. Of more periods than that neighbours
             are made one, which shows the period in which most was spent.
     """
-    whole, turns = picture.whole, picture.turns
+    whole = picture.whole
     organizations = pd.Index(whole.organizations)
-    # The same usage from far fewer rows than there are.
-    telling = pd.DataFrame(
-        {
-            "organization": pd.Categorical.from_codes(whole.codes[turns], organizations),
-            "credits": whole.credits[turns],
-        },
-        index=utc_index(whole.times[turns], whole.zone, "read_at"),
-    )
-    frame = usage_between(telling, picture.by, since=picture.since, until=picture.until)
+    # The same usage from far fewer rows than there are, and without a guess at what is likely.
+    marks = np.append(picture.edges, [picture.first, picture.last])
+    few = whole._replace(series=[reduced(each, marks) for each in whole.series])
+    frame = usage_of(few, picture.by, since=picture.since, until=picture.until, topup_step=None)
     if frame.empty:
         return None
     starts = pd.DatetimeIndex(frame.index).as_unit("us").asi8
@@ -265,8 +284,3 @@ def _instant(argument: str, at: datetime | None) -> int | None:
     if at.tzinfo is None:
         raise ValueError(f"`{argument}` is {at}, without a time zone; give it one")
     return microseconds(at)
-
-
-def _organizations(whole: Balances) -> Iterator[slice]:
-    bounds = np.searchsorted(whole.codes, np.arange(len(whole.organizations) + 1))
-    return (slice(*each) for each in itertools.pairwise(bounds))

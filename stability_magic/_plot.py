@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 
-from ._panels import Bars, Shown, bars, line, shown, unwatched, with_outlooks
+from ._balances import Balances, balances
+from ._panels import MOST_COLUMNS, Bars, Shown, bars, line, shown, unwatched, with_outlooks
 from ._plot_axes import (
     Entries,
     add_legend,
@@ -41,13 +42,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["plot_balance", "plot_spend", "plot_usage"]
+__all__ = ["plot_balance", "plot_spend", "plot_usage", "usage_picture"]
 
 _GREY = "#7f7f7f"
 _HATCH = "////"
 
-# They keep an SVG small, however many organizations share the columns and bars.
-_MOST_COLUMNS = 2000
+# It keeps an SVG small, however many organizations share the bars.
 _MOST_BARS = 2000
 # Up to here a line shows each of its readings as a dot.
 _MOST_DOTS = 40
@@ -88,7 +88,7 @@ def plot_balance(
         ValueError: The frame lacks a column or a time zone, credits are no finite numbers,
             ``by`` is unknown, or ``since`` and ``until`` have no zone or the wrong order.
     """
-    picture = shown(readings, by, since, until)
+    picture = shown(balances(readings), by, since, until)
     if forecast:
         picture = with_outlooks(picture)
     ax = _current_axes() if ax is None else ax
@@ -121,7 +121,7 @@ def plot_spend(
     Raises:
         ValueError: As for ``plot_balance``.
     """
-    picture = shown(readings, by, since, until)
+    picture = shown(balances(readings), by, since, until)
     ax = _current_axes() if ax is None else ax
     return _finished(ax, picture, _draw_spend(ax, picture))
 
@@ -152,7 +152,29 @@ def plot_usage(
     Raises:
         ValueError: As for ``plot_balance``.
     """
-    picture = shown(readings, by, since, until)
+    return usage_picture(
+        balances(readings),
+        by,
+        since=since,
+        until=until,
+        forecast=forecast,
+        low_balance=low_balance,
+    )
+
+
+def usage_picture(
+    whole: Balances,
+    by: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    forecast: bool = False,
+    low_balance: float | None = None,
+) -> Figure:
+    """The same of readings that were taken apart, of which those may be left out that
+    :func:`~stability_magic._thinning.reduced` leaves out at the marks of :func:`picture_marks`.
+    """
+    picture = shown(whole, by, since, until)
     if forecast:
         picture = with_outlooks(picture)
     figure = _Picture(layout="constrained")
@@ -228,7 +250,7 @@ def _draw_balance(ax: Axes, picture: Shown, low_balance: float | None) -> Entrie
 
 def _draw_lines(ax: Axes, picture: Shown) -> list[tuple[Artist, str]]:
     names = drawable_names(picture)
-    columns = max(50, min(2 * pixels(ax), _MOST_COLUMNS // max(1, len(names))))
+    columns = max(50, min(2 * pixels(ax), MOST_COLUMNS // max(1, len(names))))
     entries: list[tuple[Artist, str]] = []
     for code, name in enumerate(names):
         steps = line(picture, code, columns)

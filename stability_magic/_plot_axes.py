@@ -58,7 +58,7 @@ class Entries(NamedTuple):
 def say_why_empty(ax: Axes, picture: Shown) -> None:
     if ax.has_data():
         return
-    none_at_all = not len(picture.whole.times)
+    none_at_all = not picture.whole.series
     ax.set_title("no readings yet" if none_at_all else "no readings in this time")
     ax.set_xticks([])
     ax.set_yticks([])

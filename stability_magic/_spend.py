@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ._balances import Balances, balances
-from ._frames import COLUMNS, changes, text, usage_frame
+from ._frames import COLUMNS, text, usage_frame
 from ._periods import known_period, period_edges
 from ._readings import microseconds
 from ._topups import known_step, likely_top_ups
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["usage", "usage_between", "watched"]
+    from ._balances import Marks
+
+__all__ = ["usage", "usage_between", "usage_marks", "usage_of", "watched"]
 
 # A reading that a timer takes every hour comes a little late now and then.
 _LATENESS = 1.01
@@ -105,15 +107,43 @@ def usage_between(
     spending across an edge is then cut there. What is likely is judged by all of the frame,
     so that it is the same in every window of it.
     """
-    by, step = known_period(by), known_step(topup_step)
+    known_period(by)
     whole = balances(readings)
+    return usage_of(
+        whole, by, since=since, until=until, usd_per_credit=usd_per_credit, topup_step=topup_step
+    )
+
+
+def usage_of(
+    whole: Balances,
+    by: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    usd_per_credit: float = 0.01,
+    topup_step: float | None = 100,
+) -> pd.DataFrame:
+    """The same of readings that were taken apart, of which those may be left out that
+    :func:`~stability_magic._thinning.reduced` leaves out at the marks of :func:`usage_marks`.
+    """
+    by, step = known_period(by), known_step(topup_step)
     begin = None if since is None else microseconds(since)
     end = None if until is None else microseconds(until)
     parts = [
-        _one_organization(whole, code, by, step, begin, end)
-        for code in range(len(whole.organizations))
+        _one_organization(whole, code, by, step, begin, end) for code in range(len(whole.series))
     ]
     return _assemble([each for each in parts if each], whole, usd_per_credit)
+
+
+def usage_marks(by: str, zone: tzinfo, since: datetime | None, until: datetime | None) -> Marks:
+    """Where :func:`usage_of` looks at readings."""
+    given = [microseconds(each) for each in (since, until) if each is not None]
+    window = np.array(given, dtype=np.int64)
+
+    def marks(first: int, last: int) -> NDArray[np.int64]:
+        return np.append(period_edges(first, last, by, zone), window)
+
+    return marks
 
 
 def watched(times: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -160,8 +190,8 @@ def _one_organization(
     whole: Balances, code: int, by: str, step: float | None, begin: int | None, end: int | None
 ) -> dict[str, Any]:
     """The columns of one organization's rows; empty where none of its time is in the window."""
-    bounds = np.searchsorted(whole.codes, [code, code + 1])
-    times, credits = whole.times[slice(*bounds)], whole.credits[slice(*bounds)]
+    series = whole.series[code]
+    times, spent, topped_up = series.times, series.spent, series.topped_up
     first = int(times[0]) if begin is None else max(int(times[0]), begin)
     last = int(times[-1]) if end is None else min(int(times[-1]), end - 1)
     if first > last:
@@ -170,13 +200,12 @@ def _one_organization(
     edges = period_edges(int(times[0]), int(times[-1]), by, whole.zone)
     near = watched(times, edges)
     edges = edges[_period_at(first, edges) : _period_at(last, edges) + 2]
-    spent, topped_up = changes(np.zeros(len(times), dtype=np.int64), credits)
     window = np.array([each for each in (begin, end) if each is not None], dtype=np.int64)
     pieces = _cut(times, np.union1d(edges, window))
     # What was seen at an instant happened before it, so a piece belongs where its end is; but
     # nothing of an organization lies before its first reading.
     pieces = pieces.of(_within(np.maximum(pieces.end - 1, times[0]), begin, end))
-    shown = times[_within(times, begin, end)]
+    shown = _within(times, begin, end)
     periods = len(edges) - 1
     at = _period_of(pieces.end, edges)
 
@@ -186,8 +215,8 @@ def _one_organization(
     rises = np.flatnonzero((topped_up > 0) & _within(times - 1, begin, end))
     risen = _period_of(times[rises], edges)
     hiding = (topped_up > 0)[pieces.interval]
-    likely_spent, likely_topped_up = likely_top_ups(times, spent, topped_up, step)
-    elapsed = np.minimum(edges[1:], whole.times.max()) - edges[:-1]
+    likely_spent, likely_topped_up = likely_top_ups(series, step)
+    elapsed = np.minimum(edges[1:], whole.last) - edges[:-1]
     seen = total(pieces.length * near[pieces.interval])
     ends = edges[1:] if end is None else np.minimum(edges[1:], end)
     return {
@@ -198,8 +227,8 @@ def _one_organization(
         "likely_spent": total(likely_spent[pieces.interval] * pieces.share),
         "likely_topped_up": np.bincount(risen, likely_topped_up[rises], periods),
         "at_least": total(hiding) > 0,
-        "credits": credits[np.searchsorted(times, ends, side="right") - 1],
-        "readings": np.bincount(_period_at(shown, edges), minlength=periods),
+        "credits": series.credits[np.searchsorted(times, ends, side="right") - 1],
+        "readings": np.bincount(_period_at(times[shown], edges), series.counts[shown], periods),
         "observed": np.divide(seen, elapsed, out=np.zeros(periods), where=elapsed > 0),
     }
 

@@ -1,4 +1,4 @@
-"""What of a million readings a picture can show; arrays in, arrays out."""
+"""What of a million readings is needed, and what a picture can show; arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ._balances import Series
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Placed", "extremes", "largest", "merged", "placed", "strongest", "turning_points"]
+__all__ = ["Placed", "extremes", "largest", "merged", "placed", "reduced", "strongest"]
 
 
 class Placed(NamedTuple):
@@ -51,30 +53,28 @@ def extremes(
     return np.unique(np.concatenate(kept))
 
 
-def turning_points(
-    times: NDArray[np.int64], credits: NDArray[np.float64], marks: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which readings the spending between marks depends on.
+def reduced(series: Series, marks: NDArray[np.int64]) -> Series:
+    """A series without the readings that nothing depends on which is looked at by the marks.
 
-    Falls between two marks add up to one fall from the first reading to the last; only a
-    rise, which hides spending, must keep the readings around it.
+    What was spent between two marks adds up. What stays are the first and the last reading
+    from each mark to the next, those at the very instant of a mark, and around each rise,
+    which hides spending, the reading before it and the one that shows it.
 
     Args:
-        times: Ascending.
-        credits: One each time.
+        series: At least one row.
         marks: Instants at which spending is divided, in any order.
     """
-    keep = np.zeros(len(times), dtype=bool)
-    keep[[0, -1]] = True
-    # Readings at the very instant of a mark: those on both ends of them count.
-    for side in ("left", "right"):
-        at = np.searchsorted(times, marks, side=side)
-        keep[np.clip(at, 0, len(times) - 1)] = True
-        keep[np.clip(at - 1, 0, len(times) - 1)] = True
-    rises = np.diff(credits) > 0
-    keep[1:] |= rises
-    keep[:-1] |= rises
-    return keep
+    count = len(series.times)
+    edges = np.union1d(marks, marks + 1)
+    stretch = np.searchsorted(edges, series.times, side="right")
+    apart = (stretch[1:] != stretch[:-1]) | (series.topped_up[1:] > 0)
+    last = np.append(apart, True)
+    kept = np.flatnonzero(last | np.append(True, apart))
+    starts = np.append(0, kept[:-1] + 1)
+    spent, counts = (np.add.reduceat(each, starts) for each in (series.spent, series.counts))
+    if len(kept) == count:
+        return series
+    return Series(series.times[kept], series.credits[kept], spent, series.topped_up[kept], counts)
 
 
 def largest(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ._balances import Amounts, Series
 from ._frames import SMALLEST_CHANGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Tell = Callable[[Floats, Floats], Amounts]
 
 __all__ = ["known_step", "likely_top_ups"]
 
@@ -43,13 +48,6 @@ class _Quiet(NamedTuple):
     length: Floats
 
 
-class _Amounts(NamedTuple):
-    """What was spent in some windows of time, and at most; NaN where it is not known."""
-
-    spent: Floats
-    at_most: Floats
-
-
 def known_step(step: float | None) -> float | None:
     """The step that purchases are multiples of, or None for no guess.
 
@@ -61,9 +59,7 @@ def known_step(step: float | None) -> float | None:
     return step
 
 
-def likely_top_ups(
-    times: NDArray[np.int64], spent: Floats, topped_up: Floats, step: float | None
-) -> tuple[Floats, Floats]:
+def likely_top_ups(series: Series, step: float | None) -> tuple[Floats, Floats]:
     """Spent and topped up as they likely were in each interval between readings.
 
     Where the balance rose, the likely top-up is the multiple of ``step``, not below the rise,
@@ -78,14 +74,13 @@ def likely_top_ups(
     days before and after is not believed: such a rise is no purchase, and stays as it is.
 
     Args:
-        times: Of one organization's readings, oldest first, in microseconds.
-        spent: Since the reading before; the first one's does not count.
-        topped_up: Likewise.
+        series: Of one organization.
         step: Credits; None leaves every rise as it is.
 
     Returns:
         Likely spent and likely topped up: the same arrays where nothing is to be changed.
     """
+    times, spent, topped_up = series.times, series.spent, series.topped_up
     rises = np.flatnonzero(topped_up > 0)
     if step is None or not len(rises):
         return spent, topped_up
@@ -93,7 +88,8 @@ def likely_top_ups(
     with np.errstate(over="ignore", invalid="ignore"):
         quiet = _quiet(times, spent, topped_up)
         starts, ends = (times[at].astype(np.float64) - times[0] for at in (rises - 1, rises))
-        usual, at_most = _habits(quiet, starts, ends - starts)
+        tell = series.amounts or partial(_amounts, quiet)
+        usual, at_most = _habits(quiet, tell, starts, ends - starts)
         hidden, bought = _fitted(topped_up[rises], usual, at_most, step)
     likely_spent, likely_topped_up = spent.copy(), topped_up.copy()
     likely_spent[rises], likely_topped_up[rises] = hidden, bought
@@ -113,18 +109,18 @@ def _quiet(times: NDArray[np.int64], spent: Floats, topped_up: Floats) -> _Quiet
     )
 
 
-def _habits(quiet: _Quiet, starts: Floats, lengths: Floats) -> tuple[Floats, Floats]:
+def _habits(quiet: _Quiet, tell: Tell, starts: Floats, lengths: Floats) -> tuple[Floats, Floats]:
     """What is usually spent in the time of each rise, and what may be at most."""
     if len(starts) > _MANY:
         usual = _mean_rate(quiet) * lengths
         return usual, _MARGIN * usual
-    days = _amounts(quiet, starts[:, np.newaxis] + _OFFSETS * _DAY, lengths[:, np.newaxis])
+    days = tell(starts[:, np.newaxis] + _OFFSETS * _DAY, lengths[:, np.newaxis])
     alike = days.spent[:, _ALIKE]
     usual, at_most = _median(alike), np.fmax.reduce(days.at_most, axis=1)
     few = np.flatnonzero(np.isfinite(alike).sum(axis=1) < _ENOUGH)
     if len(few):
         length = lengths[few, np.newaxis]
-        places = _amounts(quiet, (quiet.times[-1] - length) * _PLACES, length)
+        places = tell((quiet.times[-1] - length) * _PLACES, length)
         usual[few] = _median(places.spent)
         at_most[few] = np.fmax(at_most[few], np.fmax.reduce(places.at_most, axis=1))
     usual = np.where(np.isnan(usual), _mean_rate(quiet) * lengths, usual)
@@ -136,7 +132,7 @@ def _mean_rate(quiet: _Quiet) -> float:
     return float(quiet.spent[-1]) / length if length > 0 else math.nan
 
 
-def _amounts(quiet: _Quiet, starts: Floats, length: Floats) -> _Amounts:
+def _amounts(quiet: _Quiet, starts: Floats, length: Floats) -> Amounts:
     """What was spent in windows of time; not known where a gap or rises hide much of it."""
     ends = starts + length
     first = np.searchsorted(quiet.times, starts, side="right") - 1
@@ -152,7 +148,7 @@ def _amounts(quiet: _Quiet, starts: Floats, length: Floats) -> _Amounts:
     known &= seen >= length / 2
     spent *= length / np.where(known, seen, 1.0)
     around = quiet.spent[last] - quiet.spent[first]
-    return _Amounts(np.where(known, spent, np.nan), np.where(known, around, np.nan))
+    return Amounts(np.where(known, spent, np.nan), np.where(known, around, np.nan))
 
 
 def _median(values: Floats) -> Floats:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stability_magic._balances import balances
 from stability_magic._costs import (
     ELSEWHERE,
     Cost,
@@ -38,7 +39,7 @@ def readings(credits: list[float], minutes: list[int] | None = None) -> pd.DataF
 def elsewhere(frame: pd.DataFrame, every: list[Cost], window: tuple[int, int] = ALWAYS):
     """The row of what was spent outside all cells."""
     none = costs_frame([], np.zeros(0, bool), frame.index.tz, 0.01)
-    rows = summary_frame(none, frame, every, window, 0.01)
+    rows = summary_frame(none, balances(frame), every, window, 0.01)
     (row,) = rows.to_dict("records")
     assert row["label"] == ELSEWHERE
     return row

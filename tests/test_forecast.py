@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stability_magic._balances import Series
 from stability_magic._forecast import forecast
 from stability_magic._outlook import estimate, path
 
@@ -544,8 +545,8 @@ def test_the_path_ends_where_the_estimate_says(coverage):
     """The three lines reach zero within the hour that the estimate names."""
     times, credits = arrays(log(noisy()))
     now = int(times[-1])
-    found = estimate(times, credits, now=now, coverage=coverage)
-    at, *lines = path(times, credits, now=now, coverage=coverage)
+    found = estimate(Series.of(times, credits), now=now, coverage=coverage)
+    at, *lines = path(Series.of(times, credits), now=now, coverage=coverage)
     ends = (found.empty_at, found.empty_early, found.empty_late)
     for line, end in zip(lines, ends, strict=True):
         assert line[0] == 1000.0
@@ -560,22 +561,24 @@ def test_the_path_ends_where_the_estimate_says(coverage):
 def test_the_path_stops_where_it_is_told():
     """A plot of a week does not need a year."""
     times, credits = arrays(log(noisy(), balance=1e6))
-    at = path(times, credits, now=int(times[-1]), coverage=0.8, days=7)[0]
+    at = path(Series.of(times, credits), now=int(times[-1]), coverage=0.8, days=7)[0]
     assert len(at) == 169
-    assert len(path(times, credits, now=int(times[-1]), coverage=0.8)[0]) == 365 * 24 + 1
+    assert len(path(Series.of(times, credits), now=int(times[-1]), coverage=0.8)[0]) == 365 * 24 + 1
 
 
 @pytest.mark.parametrize("spent", [[], [1.0] * 10, [0.0] * 200])
 def test_there_is_no_path_without_evidence(spent):
     """Too little or nothing spent: nothing to draw."""
     times, credits = arrays(log(spent))
-    assert all(len(part) == 0 for part in path(times, credits, now=int(times[-1]), coverage=0.8))
+    assert all(
+        len(part) == 0 for part in path(Series.of(times, credits), now=int(times[-1]), coverage=0.8)
+    )
 
 
 def test_no_reading_before_now_is_too_little():
     """Nothing was known then."""
     times, credits = arrays(log([1.0] * 100))
-    found = estimate(times, credits, now=0, coverage=0.8)
+    found = estimate(Series.of(times, credits), now=0, coverage=0.8)
     assert found.evidence == "too little to tell: 0.0 of 3 days"
     assert found.empty_at is None
-    assert len(path(times, credits, now=0, coverage=0.8)[0]) == 0
+    assert len(path(Series.of(times, credits), now=0, coverage=0.8)[0]) == 0

@@ -123,7 +123,7 @@ def test_an_organizations_frame_hides_the_address_until_it_is_asked_for():
 def test_a_frame_may_count_time_in_any_unit(unit):
     """Half a second apart or more, they are the same instants."""
     given = frame().set_axis(frame().index.as_unit(unit))
-    assert np.diff(balances(given).times).tolist() == [HOUR]
+    assert np.diff(balances(given).series[0].times).tolist() == [HOUR]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_frame_may_count_time_in_any_unit(unit):
 def test_a_readings_frame_may_come_from_anywhere(given):
     """Its index and two columns are enough, of any kind that holds numbers and text."""
     found = balances(given)
-    assert found.credits.dtype == np.float64
-    assert found.credits.tolist() == [10, 7]
+    assert found.series[0].credits.dtype == np.float64
+    assert found.series[0].credits.tolist() == [10, 7]
     assert found.organizations == ["org-a"]
 
 
@@ -181,7 +181,7 @@ def test_an_empty_frame_needs_no_dtypes():
     """As pandas makes it when nothing is in it."""
     index = pd.DatetimeIndex([], tz=UTC)
     given = pd.DataFrame({"organization": [], "credits": []}, index=index, dtype=object)
-    assert len(balances(given).times) == 0
+    assert balances(given).series == []
 
 
 def test_a_readings_frame_is_a_frame_for_any_later_question():
@@ -191,5 +191,5 @@ def test_a_readings_frame_is_a_frame_for_any_later_question():
     given = rows((0, 0, 1.5))._replace(times=np.array([micro]))
     found = readings_frame(given, {"org-a": "Alpha"}, BERLIN)
     assert found.index[0] == at
-    assert balances(found).times.tolist() == [micro]
+    assert balances(found).series[0].times.tolist() == [micro]
     assert balances(found).names == ["Alpha"]

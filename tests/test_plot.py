@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from stability_magic import _panels, _thinning
+from stability_magic._balances import balances
 from stability_magic._plot import plot_balance, plot_spend, plot_usage
 from stability_magic._spend import usage
 from stability_magic._text import clean_text
@@ -647,7 +648,7 @@ def test_bars_are_the_usage_of_all_readings(hours: list[int], seed: int, by: str
     rng = np.random.default_rng(seed)
     credits = rng.choice([-3.0, -2.0, -1.0, 0.0, 9.0], len(hours)).cumsum()
     frame = readings(np.sort(np.array(hours) / 4), credits)
-    found = _panels.bars(_panels.shown(frame, by, None, None), 10**6)
+    found = _panels.bars(_panels.shown(balances(frame), by, None, None), 10**6)
     assert found is not None
     expected = usage(frame, by)
     assert np.allclose(found.spent[0], expected["spent"])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stability_magic import usage
-from stability_magic._frames import changes
+from stability_magic._balances import Series
 from stability_magic._simulation import default_organizations, shared_ledger
 from stability_magic._spend import usage_between
 from stability_magic._topups import likely_top_ups
@@ -194,9 +194,10 @@ def test_of_each_interval_the_net_change_stays_and_what_changed_is_a_multiple(re
     """Likely is never less than certain, and differs only where the balance rose."""
     ordered = readings.iloc[np.lexsort((-readings["credits"], readings.index))]
     times = ordered.index.as_unit("us").asi8
-    spent, topped_up = changes(np.zeros(len(times), dtype=np.int64), ordered["credits"].to_numpy())
+    given_series = Series.of(times, ordered["credits"].to_numpy())
+    spent, topped_up = given_series.spent, given_series.topped_up
     before = spent.copy(), topped_up.copy()
-    likely_spent, likely_topped_up = likely_top_ups(times, spent, topped_up, step)
+    likely_spent, likely_topped_up = likely_top_ups(given_series, step)
     np.testing.assert_array_equal((spent, topped_up), before)
     hidden, bought = likely_spent[1:] - spent[1:], likely_topped_up[1:]
     assert (hidden >= 0).all()
