@@ -24,6 +24,7 @@ __all__ = [
     "organizations_frame",
     "readings_frame",
     "text",
+    "time_order",
     "usage_frame",
 ]
 
@@ -180,7 +181,7 @@ def changes(
     return spent, topped_up
 
 
-def _time_order(times: NDArray[np.int64], credits: NDArray[np.float64]) -> NDArray[np.int64] | None:
+def time_order(times: NDArray[np.int64], credits: NDArray[np.float64]) -> NDArray[np.int64] | None:
     """The order by time; None where it is there already.
 
     Of two readings at the same microsecond the higher comes first: spending explains it, and
@@ -203,7 +204,7 @@ def readings_frame(rows: Rows, names: Mapping[str, str], zone: tzinfo) -> pd.Dat
     shown_as = {"source": text(rows.sources), "label": text(rows.labels)}
     if rows.hosts is not None:
         shown_as["host"] = text(rows.hosts)
-    order = _time_order(times, credits)
+    order = time_order(times, credits)
     if order is not None:
         times, credits, codes = times[order], credits[order], codes[order]
         shown_as = {name: column.iloc[order] for name, column in shown_as.items()}

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ._balances import Balances
 from ._costs import Cost
 from ._log_costs import read_costs, write_costs
-from ._log_entries import Entry, Known, entry, frame_of, unlogged_frame
+from ._log_entries import Entry, Known, balances_of, entry, frame_of, unlogged_frame
 from ._log_file import reading, writing
-from ._log_rows import Span, fetch, knows
+from ._log_rows import Columns, Span, fetch, knows
 from ._readings import Account, Balance, microseconds
 from ._settings import StabilityMagic
 
@@ -172,6 +173,31 @@ class BalanceLog:
             unlogged: Entries to show as well, which the file does not hold.
             hosts: Also tell which machine took each reading.
         """
+        texts = ("source", "label", "host") if hosts else ("source", "label")
+        found = self._covering(organizations, since, until, unlogged, texts)
+        return frame_of(*found, self.zone, hosts=hosts)
+
+    def balances(
+        self,
+        organizations: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        unlogged: Sequence[Entry] = (),
+    ) -> Balances:
+        """The same readings as series, without the texts that belong to them."""
+        return balances_of(*self._covering(organizations, since, until, unlogged, ()), self.zone)
+
+    def _covering(
+        self,
+        organizations: Iterable[str] | str | None,
+        since: datetime | None,
+        until: datetime | None,
+        unlogged: Sequence[Entry],
+        texts: Sequence[str],
+    ) -> tuple[list[tuple[str, Columns]], list[Entry], Known]:
+        """The readings by organization, those of the unlogged entries that are asked for, and
+        what is known."""
         if isinstance(organizations, str):
             organizations = (organizations,)
         chosen = None if organizations is None else frozenset(organizations)
@@ -187,15 +213,15 @@ class BalanceLog:
                     if chosen is None or known.organization(logged) in chosen
                 ]
                 names = [known.organization(each.organization) for each in spans]
-                told = hosts and knows(connection, "hosts")
-                fetched = fetch(connection, self.path, spans, hosts=told)
+                told = [each for each in texts if each != "host" or knows(connection, "hosts")]
+                fetched = fetch(connection, self.path, spans, told)
                 parts = list(zip(names, fetched, strict=True))
         waiting = [
             each
             for each in unlogged
             if chosen is None or known.organization(each.organization) in chosen
         ]
-        return frame_of(parts, waiting, known, self.zone, hosts=hosts)
+        return parts, waiting, known
 
     def costs(self, since: datetime | None = None, until: datetime | None = None) -> list[Cost]:
         """What the cells cost that ran in a window, the earliest first.

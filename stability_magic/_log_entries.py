@@ -8,17 +8,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ._frames import Rows, readings_frame, text
+from ._balances import Balances, Series, assembled
+from ._frames import Rows, readings_frame, text, time_order
 from ._log_rows import Columns
 from ._readings import Balance, microseconds
 from ._text import clean_text
 
-__all__ = ["Entry", "Known", "entry", "frame_of", "unlogged_frame"]
+__all__ = ["Entry", "Known", "balances_of", "entry", "frame_of", "unlogged_frame"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,18 +114,41 @@ def frame_of(
         np.concatenate([np.empty(0), *(each.credits for each in columns)]),
         np.concatenate([np.empty(0, np.int64), *codes]),
         ids,
-        pd.concat([text([]), *(text(each.sources) for each in columns)]),
-        pd.concat([text([]), *(text(each.labels) for each in columns)]),
-        pd.concat([text([]), *(text(each.hosts) for each in columns)]) if hosts else None,
+        _texts(columns, "source"),
+        _texts(columns, "label"),
+        _texts(columns, "host") if hosts else None,
     )
     return readings_frame(rows, known.names, zone)
 
 
+def _texts(columns: Sequence[Columns], name: str) -> pd.Series[Any]:
+    """One column of text; missing where the log does not know it yet."""
+    missing = ([None] * len(each.times) for each in columns)
+    found = (each.texts.get(name, none) for each, none in zip(columns, missing, strict=True))
+    column: pd.Series[Any] = pd.concat([text([]), *map(text, found)])
+    return column
+
+
 def _column(entry: Entry) -> Columns:
-    return Columns(
-        np.array([entry.read_at]),
-        np.array([entry.credits]),
-        [entry.source],
-        [entry.label],
-        [entry.host],
-    )
+    texts = {"source": [entry.source], "label": [entry.label], "host": [entry.host]}
+    return Columns(np.array([entry.read_at]), np.array([entry.credits]), texts)
+
+
+def balances_of(
+    parts: Sequence[tuple[str, Columns]], unlogged: Sequence[Entry], known: Known, zone: tzinfo
+) -> Balances:
+    """The same readings as series, with the names of organizations."""
+    also = [(known.organization(each.organization), _column(each)) for each in unlogged]
+    grouped: dict[str, list[Columns]] = {}
+    for organization, columns in (*parts, *also):
+        if len(columns.times):
+            grouped.setdefault(organization, []).append(columns)
+    series = ((clean_text(each), _one_series(columns)) for each, columns in grouped.items())
+    return assembled(series, {each: clean_text(known.names[each]) for each in known.names}, zone)
+
+
+def _one_series(columns: Sequence[Columns]) -> Series:
+    times = np.concatenate([each.times for each in columns])
+    credits = np.concatenate([each.credits for each in columns])
+    order = time_order(times, credits)
+    return Series.of(times, credits) if order is None else Series.of(times[order], credits[order])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,11 +23,14 @@ BUSY_SECONDS = 30.0
 _WORTH_ARROW = 8 * 1024 * 1024
 
 _SQL = (
-    "SELECT read_at, credits, source, {label}, {host} FROM readings"
+    "SELECT {columns} FROM readings"
     " WHERE organization = ? AND read_at BETWEEN ? AND ? ORDER BY read_at, id"
 )
-_HOST = "(SELECT name FROM hosts WHERE hosts.id = readings.host)"
-_ROW = np.dtype([("time", "i8"), ("credits", "f8"), *((each, "O") for each in "slh")])
+_TEXTS = {
+    "source": "source",
+    "label": "label",
+    "host": "(SELECT name FROM hosts WHERE hosts.id = readings.host)",
+}
 
 
 class Span(NamedTuple):
@@ -39,13 +42,17 @@ class Span(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The readings of one span, oldest first."""
+    """The readings of one span, oldest first.
+
+    Attributes:
+        times: In microseconds since 1970 UTC.
+        credits: Balances.
+        texts: Columns of text by their names: those that were asked for.
+    """
 
     times: NDArray[np.int64]
     credits: NDArray[np.float64]
-    sources: Any
-    labels: Any
-    hosts: Any
+    texts: Mapping[str, Any]
 
 
 def knows(connection: sqlite3.Connection, table: str) -> bool:
@@ -55,7 +62,7 @@ def knows(connection: sqlite3.Connection, table: str) -> bool:
 
 
 def fetch(
-    connection: sqlite3.Connection, path: Path, spans: Sequence[Span], *, hosts: bool = False
+    connection: sqlite3.Connection, path: Path, spans: Sequence[Span], texts: Sequence[str] = ()
 ) -> list[Columns]:
     """The readings of each span.
 
@@ -63,7 +70,7 @@ def fetch(
         connection: To the log's file.
         path: That file.
         spans: Which readings.
-        hosts: Whether to look up which machine took each.
+        texts: Which of ``source``, ``label`` and ``host`` to fetch as well.
 
     Raises:
         sqlite3.Error: The file could not be read.
@@ -71,29 +78,30 @@ def fetch(
     large = path.stat().st_size >= _WORTH_ARROW
     found = None
     if large and find_spec("adbc_driver_sqlite") and find_spec("pyarrow"):
-        found = _through_arrow(path, spans, hosts)
+        found = _through_arrow(path, spans, texts)
     if found is None:
-        found = [_through_sqlite(connection, each, hosts) for each in spans]
+        found = [_through_sqlite(connection, each, texts) for each in spans]
     if not all(np.isfinite(each.credits).all() for each in found):
         raise sqlite3.DataError("an amount is no number")
     return found
 
 
-def _through_sqlite(connection: sqlite3.Connection, span: Span, hosts: bool) -> Columns:
-    sql = _SQL.format(label="label", host=_HOST if hosts else "NULL")
-    cursor = connection.execute(sql, span)
+def _through_sqlite(connection: sqlite3.Connection, span: Span, texts: Sequence[str]) -> Columns:
+    columns = ["read_at", "credits", *(_TEXTS[each] for each in texts)]
+    kinds = np.dtype([("time", "i8"), ("credits", "f8"), *((each, "O") for each in texts)])
+    cursor = connection.execute(_SQL.format(columns=", ".join(columns)), span)
     try:
-        rows = np.fromiter(cursor, dtype=_ROW)
+        rows = np.fromiter(cursor, dtype=kinds)
     except (TypeError, ValueError, OverflowError) as error:
         raise sqlite3.DataError("a time or an amount is no number") from error
     return Columns(
         np.ascontiguousarray(rows["time"]),
         np.ascontiguousarray(rows["credits"]),
-        *(rows[each] for each in "slh"),
+        {each: rows[each] for each in texts},
     )
 
 
-def _through_arrow(path: Path, spans: Sequence[Span], hosts: bool) -> list[Columns] | None:
+def _through_arrow(path: Path, spans: Sequence[Span], texts: Sequence[str]) -> list[Columns] | None:
     """The same, faster; None where sqlite3 has to say what is wrong."""
     import pyarrow
     from adbc_driver_manager import Error
@@ -101,33 +109,32 @@ def _through_arrow(path: Path, spans: Sequence[Span], hosts: bool) -> list[Colum
 
     try:
         with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
-            tables = [_table(connection, each, hosts) for each in spans]
+            tables = [_table(connection, each, texts) for each in spans]
         for each in tables:
             # Text that is no UTF-8 shows in a damaged file.
             each.validate(full=True)
     except (Error, pyarrow.ArrowException):
         return None
-    expected = [pyarrow.int64(), pyarrow.float64(), *[pyarrow.string()] * 3]
+    expected = [pyarrow.int64(), pyarrow.float64(), *[pyarrow.string()] * len(texts)]
     if any(each.schema.types != expected for each in tables):
         return None
-    return [_columns(each) for each in tables]
+    return [_columns(each, texts) for each in tables]
 
 
-def _table(connection: Any, span: Span, hosts: bool) -> Any:
+def _table(connection: Any, span: Span, texts: Sequence[str]) -> Any:
     from adbc_driver_sqlite import StatementOptions
 
     # The driver settles a column's type by its first rows; one of nothing but NULL would be a
     # column of numbers.
-    host = f"coalesce({_HOST}, '')" if hosts else "''"
-    sql = _SQL.format(label="coalesce(label, '') AS label", host=f"{host} AS host")
+    columns = ["read_at", "credits", *(f"coalesce({_TEXTS[each]}, '') AS {each}" for each in texts)]
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_ROWS.value: "65536"})
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
-        cursor.execute(sql, tuple(span))
+        cursor.execute(_SQL.format(columns=", ".join(columns)), tuple(span))
         return cursor.fetch_arrow_table()
 
 
-def _columns(table: Any) -> Columns:
+def _columns(table: Any, texts: Sequence[str]) -> Columns:
     import pyarrow.compute
 
     def or_none(column: Any) -> Any:
@@ -136,7 +143,5 @@ def _columns(table: Any) -> Columns:
     return Columns(
         table["read_at"].to_numpy(),
         table["credits"].to_numpy(),
-        table["source"],
-        or_none(table["label"]),
-        or_none(table["host"]),
+        {each: or_none(table[each]) for each in texts},
     )

@@ -133,8 +133,8 @@ def test_a_span_without_readings_is_empty_either_way(tmp_path, monkeypatch):
     monkeypatch.setattr(_log_rows, "_WORTH_ARROW", 0)
     span = _log_rows.Span("org-a", 1, 2)
     with _log_rows.closing(_log_rows.sqlite3.connect(log.path)) as connection:
-        (found,) = _log_rows.fetch(connection, log.path, [span])
-    assert [len(each) for each in found] == [0] * 5
+        (found,) = _log_rows.fetch(connection, log.path, [span], ["source", "label"])
+    assert [len(each) for each in (found.times, found.credits, *found.texts.values())] == [0] * 4
     assert [str(found.times.dtype), str(found.credits.dtype)] == ["int64", "float64"]
 
 
