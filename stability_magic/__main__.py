@@ -94,7 +94,8 @@ _PROGRAM = "stability-magic"
 def _run(parser: argparse.ArgumentParser, session: Session, arguments: argparse.Namespace) -> int:
     """Runs one command and shows its outcome; its data alone go to standard output."""
     try:
-        outcome = arguments.of.run(session, arguments)
+        with session.command():
+            outcome = arguments.of.run(session, arguments)
     except BadArgument as error:
         _tell(session)
         print(f"{_PROGRAM} {arguments.command}: error: {error}", file=sys.stderr)

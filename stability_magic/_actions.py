@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._errors import ApiError, BadArgument, SettingsError, StabilityMagicError
 from ._outcome import Outcome
@@ -14,9 +14,7 @@ from ._when import parse_every, parse_when
 from ._windows import lookback, within
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ._log import Entry
+    from ._balances import Balances
     from ._session import Session
 
 __all__ = ["account", "balance", "cost", "demo", "login", "watch"]
@@ -54,7 +52,8 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
     usd_per_credit = session.settings.usd_per_credit
     for each in latest:
         # That one has too little is certain, whatever could not be read of another.
-        if low := shortfall(each, required, usd_per_credit):
+        left = float(each.series[0].credits[-1])
+        if low := shortfall(each.names[0], left, required, usd_per_credit):
             return dataclasses.replace(outcome, error=low)
     return outcome
 
@@ -62,11 +61,9 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
 _FAILED_OPEN = "Going on without knowing what is left, as --fail-open says."
 
 
-def _balance(
-    session: Session, arguments: argparse.Namespace
-) -> tuple[Outcome, list[pd.Series[Any]]]:
-    """The answer, and the latest reading of each organization."""
-    from ._forecast import forecast as run_out
+def _balance(session: Session, arguments: argparse.Namespace) -> tuple[Outcome, list[Balances]]:
+    """The answer, and of each organization its readings up to the latest."""
+    from ._forecast import forecast_of
     from ._lines import balance_line
 
     settings = session.settings
@@ -77,37 +74,25 @@ def _balance(
     if error and not entries:
         raise error
     # The forecast looks further back than the frame may.
-    back = lookback(settings.now())
-    begin = None if since is None else min(since, back)
-    readings = session.journal.readings_with(
+    latest = session.journal.latest(
         entries,
-        begin,
+        since,
+        lookback(settings.now()),
         logged=not arguments.no_log,
         hosts=arguments.host,
         names=session.names,
     )
-    parts = [_of_one(readings, each) for each in entries]
     lines = tuple(
         balance_line(
-            part,
+            each,
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
             low_balance=settings.low_balance,
-            outlook=run_out(within(part, back)),
+            outlook=forecast_of(each),
         )
-        for part in parts
+        for each in latest.balances
     )
-    outcome = Outcome(lines, within(readings, since), error=error)
-    return outcome, [part.iloc[-1] for part in parts]
-
-
-def _of_one(readings: pd.DataFrame, last: Entry) -> pd.DataFrame:
-    """One organization's readings up to an entry; a clock that was set back hides none."""
-    import pandas as pd
-
-    at = pd.Timestamp(last.read_at, unit="us", tz="UTC")
-    until = readings.iloc[: readings.index.searchsorted(at, side="right")]
-    return until[until["organization"] == last.organization]
+    return Outcome(lines, within(latest.readings, since), error=error), latest.balances
 
 
 def _asked_for(session: Session, arguments: argparse.Namespace) -> list[str | None]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-    # Where a series is looked at, by the times of its first and its last row, in microseconds
-    # since 1970 UTC: what lies between two marks counts as a whole.
+    # Where a series is looked at, by the times of its first row and of the last one that is not
+    # after the window, in microseconds since 1970 UTC. What lies between two marks counts as a
+    # whole.
     Marks = Callable[[int, int], Ints]
 
 __all__ = ["Amounts", "Balances", "Marks", "Series", "assembled", "balances"]

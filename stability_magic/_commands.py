@@ -82,6 +82,7 @@ _BY = Argument(
 _HOST = Argument(
     ("--host",), {"action": "store_true", "help": "show which machine took each reading"}
 )
+_LOCAL = Argument(("--local",), {"action": "store_true", "help": "leave the shared log aside"})
 _LABEL = Argument(("label",), {"metavar": "LABEL", "nargs": "?", "help": "what to call the cell"})
 
 COMMANDS: tuple[Command, ...] = (
@@ -140,14 +141,14 @@ COMMANDS: tuple[Command, ...] = (
         "Show the logged readings; nobody is asked.",
         ("", "--since 2026-11-01 --until 2026-11-15", "--since all"),
         _log_actions.history,
-        (_ORGANIZATIONS, _SINCE, _UNTIL, _HOST),
+        (_ORGANIZATIONS, _SINCE, _UNTIL, _HOST, _LOCAL),
     ),
     Command(
         "usage",
         "Show what was spent in each hour, day, week or month, from the log.",
         ("", "--by week", "--by hour --since today"),
         _log_actions.usage,
-        (_BY, _ORGANIZATIONS, _SINCE, _UNTIL),
+        (_BY, _ORGANIZATIONS, _SINCE, _UNTIL, _LOCAL),
     ),
     Command(
         "plot",
@@ -167,6 +168,7 @@ COMMANDS: tuple[Command, ...] = (
                 ("--output",),
                 {"metavar": "FILE", "help": "write the picture to a .png, .svg or .pdf file"},
             ),
+            _LOCAL,
         ),
     ),
     Command(
@@ -174,7 +176,7 @@ COMMANDS: tuple[Command, ...] = (
         "Tell from the log when the credits will run out, and how sure that is.",
         ("", "-o org-1234"),
         _log_actions.forecast,
-        (_ORGANIZATIONS,),
+        (_ORGANIZATIONS, _LOCAL),
     ),
     Command(
         "cost",
@@ -211,6 +213,7 @@ COMMANDS: tuple[Command, ...] = (
                     "help": "by label, and what was spent elsewhere, outside all cells",
                 },
             ),
+            _LOCAL,
         ),
     ),
     Command(
@@ -246,6 +249,21 @@ COMMANDS: tuple[Command, ...] = (
         ("laptop.db", "~/hub/log.db server.db"),
         _log_actions.merge,
         (Argument(("paths",), {"metavar": "PATH", "nargs": "+", "help": "a log's file"}),),
+    ),
+    Command(
+        "sync",
+        "Send the shared log what it lacks; again is harmless.",
+        ("", "--again"),
+        _log_actions.sync,
+        (
+            Argument(
+                ("--again",),
+                {
+                    "action": "store_true",
+                    "help": "also what was sent before, for a shared log that lost some of it",
+                },
+            ),
+        ),
     ),
     Command(
         "login",

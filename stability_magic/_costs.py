@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ._balances import Marks
+
 __all__ = [
     "ELSEWHERE",
     "NO_LABEL",
     "SHORTLY_BEFORE",
     "Change",
     "Cost",
+    "cell_marks",
     "change_between",
     "change_of",
     "costs_frame",
@@ -202,6 +206,12 @@ def summary_frame(
         usd = found.spent * usd_per_credit
         rows.append((ELSEWHERE, organization, 0, found.spent, np.nan, np.nan, usd, not found.risen))
     return frame_of_rows("summary", rows, elsewhere.zone)
+
+
+def cell_marks(costs: Iterable[Cost], window: tuple[int, int]) -> Marks:
+    """Where the row ``(elsewhere)`` looks at readings."""
+    edges = np.array([*window, *itertools.chain(*_united(costs))], dtype=np.int64)
+    return lambda first, last: edges[(edges >= first) & (edges <= last)]
 
 
 def _outside(series: Series, costs: Sequence[Cost], window: tuple[int, int]) -> Change:

@@ -123,9 +123,9 @@ class LogError(StabilityMagicError):
     """The log could not be read or written.
 
     Attributes:
-        path: The file.
+        path: The file, or the address of a shared log, without its password.
     """
 
-    def __init__(self, message: str, *, path: Path) -> None:
+    def __init__(self, message: str, *, path: Path | str) -> None:
         super().__init__(message)
         self.path = path

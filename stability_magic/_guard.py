@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
 
 from ._errors import BadArgument, LowBalanceError
 from ._lines import credits_text, name_text, usd_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["required_credits", "shortfall"]
 
@@ -41,20 +37,20 @@ def required_credits(text: str, usd_per_credit: float) -> float:
 
 
 def shortfall(
-    last: pd.Series[Any], required: float, usd_per_credit: float
+    name: str, left: float, required: float, usd_per_credit: float
 ) -> LowBalanceError | None:
     """What is wrong when less is left than required; None when nothing is.
 
     Args:
-        last: The latest row of an organization's readings frame.
+        name: The organization's name.
+        left: Its credits.
         required: Credits.
         usd_per_credit: The price of a credit.
     """
-    left = float(last["credits"])
     if left >= required:
         return None
     return LowBalanceError(
-        f"{name_text(last['name'])} has {credits_text(left)} credits"
+        f"{name_text(name)} has {credits_text(left)} credits"
         f" ({usd_text(left * usd_per_credit)}) left, and {credits_text(required)} are required."
         " Top up at platform.stability.ai/account/credits, or use less.",
         credits=left,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ._readings import Account
+from ._readings import Account, instant
 from ._text import clean_text, shortened
 from ._when import time_phrase
 
 if TYPE_CHECKING:
+    from ._balances import Balances
     from ._costs import Cost
     from ._watch import Watched
 
@@ -67,7 +68,7 @@ def account_line(account: Account) -> str:
 
 
 def balance_line(
-    readings: pd.DataFrame,
+    balances: Balances,
     *,
     now: datetime,
     usd_per_credit: float,
@@ -77,29 +78,29 @@ def balance_line(
     """What is left, what was spent since the reading before, and how long it will last.
 
     Args:
-        readings: The readings frame of one organization; its last row is the balance now.
+        balances: The readings of one organization; the last one is the balance now.
         now: The present; days are named from here.
         usd_per_credit: The price of a credit.
         low_balance: Credits under which the line says so.
         outlook: The forecast frame of the organization; None leaves it out.
     """
-    last = readings.iloc[-1]
-    parts = [
-        f"{name_text(last['name'])}: {credits_text(last['credits'])} credits"
-        f" ({usd_text(last['credits'] * usd_per_credit)})"
-    ]
-    if len(readings) == 1:
+    (series,), (name,) = balances.series, balances.names
+    left, spent, topped_up = (
+        float(each[-1]) for each in (series.credits, series.spent, series.topped_up)
+    )
+    parts = [f"{name_text(name)}: {credits_text(left)} credits ({usd_text(left * usd_per_credit)})"]
+    if len(series.times) == 1:
         parts.append("first reading")
     else:
-        since = time_phrase(readings.index[-2].to_pydatetime(), now)
-        if last["topped_up"] > 0:
+        since = time_phrase(instant(int(series.times[-2])), now)
+        if topped_up > 0:
             # What was spent meanwhile cannot be seen, so it is not put at nothing.
-            parts.append(f"topped up, {credits_text(last['topped_up'])} more than {since}")
-        elif last["spent"] > 0:
-            parts.append(f"{credits_text(last['spent'])} spent since {since}")
+            parts.append(f"topped up, {credits_text(topped_up)} more than {since}")
+        elif spent > 0:
+            parts.append(f"{credits_text(spent)} spent since {since}")
         else:
             parts.append(f"nothing spent since {since}")
-    if low_balance is not None and last["credits"] < low_balance:
+    if low_balance is not None and left < low_balance:
         parts.append(low_phrase(low_balance))
     if outlook is not None and len(outlook):
         parts += lasts_phrase(outlook.iloc[0], now)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import pandas as pd
@@ -15,26 +14,12 @@ from ._costs import Cost
 from ._log_costs import read_costs, write_costs
 from ._log_entries import Entry, Known, balances_of, entry, frame_of, unlogged_frame
 from ._log_file import reading, writing
-from ._log_rows import Columns, Span, fetch, knows
+from ._log_names import known_of, logged_organizations, remember
+from ._log_rows import FIRST, LAST, Columns, fetch, knows, span_of
 from ._readings import Account, Balance, microseconds
 from ._settings import StabilityMagic
 
 __all__ = ["BalanceLog", "Entry", "entry", "unlogged_frame"]
-
-_FIRST = -(2**63)
-_LAST = 2**63 - 1
-
-# From one organization to the next by the primary key, without looking at every reading.
-_LOGGED = """
-    WITH RECURSIVE logged (organization) AS (
-        SELECT min(organization) FROM readings
-        UNION ALL
-        SELECT (SELECT min(organization) FROM readings
-                WHERE organization > logged.organization)
-        FROM logged WHERE logged.organization IS NOT NULL
-    )
-    SELECT organization FROM logged WHERE organization IS NOT NULL
-"""
 
 
 class BalanceLog:
@@ -102,7 +87,7 @@ class BalanceLog:
         entries = list(entries)
         with writing(self.path) as connection:
             if account is not None:
-                _remember(connection, account, key_fingerprint)
+                remember(connection, account, key_fingerprint)
             connection.executemany(
                 "INSERT INTO apis (url) SELECT ?1"
                 " WHERE NOT EXISTS (SELECT 1 FROM apis WHERE url = ?1)",
@@ -184,9 +169,15 @@ class BalanceLog:
         until: datetime | None = None,
         *,
         unlogged: Sequence[Entry] = (),
+        after: bool = True,
     ) -> Balances:
-        """The same readings as series, without the texts that belong to them."""
-        return balances_of(*self._covering(organizations, since, until, unlogged, ()), self.zone)
+        """The same readings as series, without the texts that belong to them.
+
+        Args:
+            after: Whether to fetch the reading after the window too.
+        """
+        found = self._covering(organizations, since, until, unlogged, (), after=after)
+        return balances_of(*found, self.zone)
 
     def _covering(
         self,
@@ -195,6 +186,8 @@ class BalanceLog:
         until: datetime | None,
         unlogged: Sequence[Entry],
         texts: Sequence[str],
+        *,
+        after: bool = True,
     ) -> tuple[list[tuple[str, Columns]], list[Entry], Known]:
         """The readings by organization, those of the unlogged entries that are asked for, and
         what is known."""
@@ -204,12 +197,12 @@ class BalanceLog:
         known, parts = _NOTHING, []
         with reading(self.path) as connection:
             if connection is not None:
-                known = _known(connection)
+                known = known_of(connection)
                 if chosen is not None:
                     chosen = frozenset(known.organization(each) for each in chosen)
                 spans = [
-                    _span(connection, logged, since, until)
-                    for logged in _logged(connection)
+                    span_of(connection, logged, since, until, after=after)
+                    for logged in logged_organizations(connection)
                     if chosen is None or known.organization(logged) in chosen
                 ]
                 names = [known.organization(each.organization) for each in spans]
@@ -229,12 +222,12 @@ class BalanceLog:
         Raises:
             LogError: The file could not be read.
         """
-        first = _FIRST if since is None else microseconds(since)
-        last = _LAST if until is None else microseconds(until)
+        first = FIRST if since is None else microseconds(since)
+        last = LAST if until is None else microseconds(until)
         with reading(self.path) as connection:
             if connection is None:
                 return []
-            return read_costs(connection, _known(connection), first, last)
+            return read_costs(connection, known_of(connection), first, last)
 
     def organizations(self) -> dict[str, str]:
         """The names of the organizations that have readings, by id.
@@ -245,8 +238,8 @@ class BalanceLog:
         with reading(self.path) as connection:
             if connection is None:
                 return {}
-            known = _known(connection)
-            ids = [known.organization(each) for each in _logged(connection)]
+            known = known_of(connection)
+            ids = [known.organization(each) for each in logged_organizations(connection)]
         return {each: known.names.get(each, each) for each in ids}
 
     def default_organization(self, key_fingerprint: str) -> str | None:
@@ -256,7 +249,7 @@ class BalanceLog:
             LogError: The file could not be read.
         """
         with reading(self.path) as connection:
-            return _known(connection).defaults.get(key_fingerprint) if connection else None
+            return known_of(connection).defaults.get(key_fingerprint) if connection else None
 
     @property
     def zone(self) -> tzinfo:
@@ -265,51 +258,3 @@ class BalanceLog:
 
 
 _NOTHING = Known({}, {})
-
-
-def _known(connection: sqlite3.Connection) -> Known:
-    names = connection.execute("SELECT organization, name FROM organizations")
-    defaults = connection.execute("SELECT fingerprint, organization FROM keys")
-    return Known(dict(names.fetchall()), dict(defaults.fetchall()))
-
-
-def _logged(connection: sqlite3.Connection) -> list[str]:
-    return [organization for (organization,) in connection.execute(_LOGGED)]
-
-
-def _remember(connection: sqlite3.Connection, account: Account, key_fingerprint: str) -> None:
-    seen_at = microseconds(datetime.now(UTC))
-    connection.executemany(
-        "INSERT INTO organizations VALUES (?, ?, ?, ?) ON CONFLICT (organization) DO UPDATE"
-        " SET name = excluded.name, role = excluded.role, seen_at = excluded.seen_at",
-        [(each.id, each.name, each.role, seen_at) for each in account.organizations],
-    )
-    default = account.default_organization
-    if default is not None and key_fingerprint:
-        connection.execute(
-            "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE"
-            " SET organization = excluded.organization, seen_at = excluded.seen_at",
-            (key_fingerprint, default.id, seen_at),
-        )
-
-
-def _span(
-    connection: sqlite3.Connection, logged: str, since: datetime | None, until: datetime | None
-) -> Span:
-    """An organization's readings in the window, and the ones next to it."""
-    first, last = _FIRST, _LAST
-    if since is not None:
-        first = microseconds(since)
-        (before,) = connection.execute(
-            "SELECT max(read_at) FROM readings WHERE organization = ? AND read_at < ?",
-            (logged, first),
-        ).fetchone()
-        first = first if before is None else before
-    if until is not None:
-        last = microseconds(until)
-        (after,) = connection.execute(
-            "SELECT min(read_at) FROM readings WHERE organization = ? AND read_at >= ?",
-            (logged, last),
-        ).fetchone()
-        last = last if after is None else after
-    return Span(logged, first, last)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ._errors import BadArgument, LogError, SettingsError
 from ._outcome import Outcome
-from ._readings import microseconds
+from ._readings import instant, microseconds
 from ._when import first_of, parse_when
 from ._windows import around, lookback, within
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
+    from ._balances import Balances, Marks
     from ._session import Session
     from ._watch import Watch
 
-__all__ = ["costs", "forecast", "history", "merge", "plot", "usage", "watch_picture"]
+__all__ = ["costs", "forecast", "history", "merge", "plot", "sync", "usage", "watch_picture"]
+
+Result = TypeVar("Result")
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -29,38 +34,59 @@ def history(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._lines import history_line
 
     since, until = _window(session, arguments)
-    readings = _logged(session, arguments, since, until, hosts=arguments.host)
+    _check_organizations(session, arguments)
+    readings = session.journal.readings(
+        arguments.organization, since, until, hosts=arguments.host, local=arguments.local
+    )
+    # A window holds the readings next to it too, so nothing means that nothing is there.
+    if readings.empty:
+        _say_that_there_are_none(session)
     frame = within(readings, since, until)
     return Outcome((history_line(frame, session.settings.now()),), frame)
 
 
 def usage(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._lines import usage_line
-    from ._spend import usage_between
+    from ._spend import usage_marks, usage_of
 
+    settings = session.settings
     since, until = _window(session, arguments)
-    # What is usual around the window tells what a top-up in it likely hid.
-    frame = usage_between(
-        _logged(session, arguments, *around(since, until)),
-        arguments.by,
-        since=since,
-        until=until,
-        usd_per_credit=session.settings.usd_per_credit,
+    frame = _computed(
+        session,
+        arguments,
+        partial(
+            usage_of,
+            by=arguments.by,
+            since=since,
+            until=until,
+            usd_per_credit=settings.usd_per_credit,
+        ),
+        # What is usual around the window tells what a top-up in it likely hid.
+        *around(since, until),
+        marks=usage_marks(arguments.by, settings.zone(), since, until),
     )
-    return Outcome((usage_line(frame, session.settings.now()),), frame)
+    return Outcome((usage_line(frame, settings.now()),), frame)
 
 
 def forecast(session: Session, arguments: argparse.Namespace) -> Outcome:
-    from ._forecast import forecast as run_out
+    from ._forecast import forecast_marks, forecast_of
     from ._lines import forecast_line
 
     now = session.settings.now()
-    frame = run_out(_logged(session, arguments, lookback(now), None), now=now)
+    frame = _computed(
+        session,
+        arguments,
+        partial(forecast_of, now=now),
+        lookback(now),
+        now + timedelta(microseconds=1),
+        marks=forecast_marks,
+        after=False,
+    )
     return Outcome(tuple(forecast_line(row, now) for _, row in frame.iterrows()), frame)
 
 
 def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
-    from ._plot import plot_usage
+    from ._panels import picture_marks
 
     target = Path(arguments.output) if arguments.output else None
     if target is None and session.source == "cli":
@@ -68,22 +94,14 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
     if target and target.suffix.lower() not in _PICTURES:
         raise BadArgument(f"a picture's name ends in {', '.join(_PICTURES)}; {target} does not.")
     since, until = _window(session, arguments)
-    readings = _logged(session, arguments, since, until)
-    now = session.settings.now()
-    if until is not None and (since is None or since < now):
-        # In the future nobody could look; that is no gap.
-        until = min(until, now)
-    if arguments.since is None and len(readings):
-        # Nor did anybody ask for the time before the first reading.
-        first = readings.index[0].to_pydatetime()
-        since = first if since < first < (until or now) else since
-    figure = plot_usage(
-        readings,
-        arguments.by,
-        since=since,
-        until=until,
-        forecast=arguments.forecast,
-        low_balance=session.settings.low_balance,
+    zone = session.settings.zone()
+    figure = _computed(
+        session,
+        arguments,
+        partial(_drawn, session, arguments, since, until),
+        since,
+        until,
+        marks=picture_marks(arguments.by, zone, since, until, forecast=arguments.forecast),
     )
     if target is None:
         return Outcome(figure=figure)
@@ -94,14 +112,40 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome((f"the picture is in {target}",), figure=figure)
 
 
+def _drawn(
+    session: Session,
+    arguments: argparse.Namespace,
+    since: datetime | None,
+    until: datetime | None,
+    whole: Balances,
+) -> Figure:
+    from ._plot import usage_picture
+
+    now = session.settings.now()
+    if until is not None and (since is None or since < now):
+        # In the future nobody could look; that is no gap.
+        until = min(until, now)
+    if arguments.since is None and whole.series:
+        # Nor did anybody ask for the time before the first reading.
+        first = instant(whole.first).astimezone(now.tzinfo)
+        since = first if since is not None and since < first < (until or now) else since
+    return usage_picture(
+        whole,
+        arguments.by,
+        since=since,
+        until=until,
+        forecast=arguments.forecast,
+        low_balance=session.settings.low_balance,
+    )
+
+
 def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
-    from ._balances import balances
-    from ._costs import costs_frame, overlapped, summary_frame
+    from ._costs import cell_marks, costs_frame, overlapped, summary_frame
     from ._lines import costs_line
 
     settings = session.settings
     since, _ = _window(session, arguments)
-    every = session.journal.costs()
+    every = session.journal.costs(local=arguments.local)
     frame = costs_frame(every, overlapped(every), settings.zone(), settings.usd_per_credit)
     if since is not None:
         frame = frame[frame["started_at"] >= since]
@@ -112,9 +156,15 @@ def costs(session: Session, arguments: argparse.Namespace) -> Outcome:
     lines = (costs_line(frame, settings.now()),)
     if not arguments.summary:
         return Outcome(lines, frame)
-    readings = balances(session.journal.readings(everywhere or None, since))
     window = (_LONG_AGO if since is None else microseconds(since), microseconds(settings.now()))
-    return Outcome(lines, summary_frame(frame, readings, every, window, settings.usd_per_credit))
+    summary = session.journal.computed(
+        lambda whole: summary_frame(frame, whole, every, window, settings.usd_per_credit),
+        everywhere or None,
+        since,
+        marks=cell_marks(every, window),
+        local=arguments.local,
+    )
+    return Outcome(lines, summary)
 
 
 def merge(session: Session, arguments: argparse.Namespace) -> Outcome:
@@ -138,16 +188,41 @@ def merge(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome(lines, frame, error=errors[0] if errors else None)
 
 
+def sync(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ._frames import frame_of_rows
+    from ._lines import count, counts_line
+
+    address, sent, lacking = session.sync(again=arguments.again)
+    frame = frame_of_rows("counts", [(address, *sent)], session.settings.zone())
+    if lacking.unknown:
+        session.notes.append(
+            f"{count(lacking.unknown, 'reading')} cannot be sent: whose they are is not known yet."
+            " %stability_account tells, with the key that took them."
+        )
+    return Outcome((counts_line(frame, f"sent to {address}"),), frame)
+
+
 def watch_picture(session: Session, watch: Watch) -> Figure:
     """The balances of what is watched, from a day before the watch began."""
-    from ._plot import plot_usage
+    from ._panels import picture_marks
+    from ._plot import usage_picture
 
+    settings = session.settings
+    zone = settings.zone()
     since = min(each.since for each in watch.watched) - timedelta(days=1)
-    since = since.astimezone(session.settings.zone())
-    readings = session.journal.readings([each.organization or "" for each in watch.watched], since)
-    if len(readings):
-        since = max(since, readings.index[0].to_pydatetime())
-    return plot_usage(readings, "hour", since=since, low_balance=session.settings.low_balance)
+
+    def drawn(whole: Balances) -> Figure:
+        begin = max(since, instant(whole.first)) if whole.series else since
+        return usage_picture(
+            whole, "hour", since=begin.astimezone(zone), low_balance=settings.low_balance
+        )
+
+    return session.journal.computed(
+        drawn,
+        [each.organization or "" for each in watch.watched],
+        since,
+        marks=picture_marks("hour", zone, since, None, forecast=False),
+    )
 
 
 # Before any reading, in microseconds.
@@ -173,25 +248,50 @@ def _window(
     return since, until
 
 
-def _logged(
+def _computed(
     session: Session,
     arguments: argparse.Namespace,
+    compute: Callable[[Balances], Result],
     since: datetime | None,
     until: datetime | None,
     *,
-    hosts: bool = False,
-) -> pd.DataFrame:
-    """The log's readings of the organizations that were named, or of all."""
-    if arguments.organization:
-        known = session.log().organizations()
-        for each in arguments.organization:
-            if each not in known:
-                there = ", ".join(known) or "none yet"
-                raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
-    readings = session.journal.readings(arguments.organization, since, until, hosts=hosts)
-    # A window holds the readings next to it too, so nothing means that nothing is there.
-    if readings.empty:
-        session.notes.append(
-            f"There are no readings in {session.log().path} yet; %stability_balance takes one."
-        )
-    return readings
+    marks: Marks,
+    after: bool = True,
+) -> Result:
+    """What is computed of the readings of the organizations that were named, or of all."""
+    _check_organizations(session, arguments)
+    empty = False
+
+    def told(whole: Balances) -> Result:
+        nonlocal empty
+        empty = not whole.series
+        return compute(whole)
+
+    result = session.journal.computed(
+        told,
+        arguments.organization,
+        since,
+        until,
+        marks=marks,
+        after=after,
+        local=arguments.local,
+    )
+    if empty:
+        _say_that_there_are_none(session)
+    return result
+
+
+def _check_organizations(session: Session, arguments: argparse.Namespace) -> None:
+    if not arguments.organization:
+        return
+    known = session.journal.organizations(local=arguments.local)
+    for each in arguments.organization:
+        if each not in known:
+            there = ", ".join(known) or "none yet"
+            raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
+
+
+def _say_that_there_are_none(session: Session) -> None:
+    session.notes.append(
+        f"There are no readings in {session.log().path} yet; %stability_balance takes one."
+    )

@@ -5,16 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._readings import microseconds
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BUSY_SECONDS", "Columns", "Span", "fetch", "knows"]
+__all__ = ["BUSY_SECONDS", "FIRST", "LAST", "Columns", "Span", "fetch", "knows", "span_of"]
+
+# The times of all readings lie between them, in microseconds since 1970 UTC.
+FIRST, LAST = -(2**63), 2**63 - 1
 
 # How long to wait for others who write; before anything else is done with a connection.
 BUSY_SECONDS = 30.0
@@ -145,3 +151,38 @@ def _columns(table: Any, texts: Sequence[str]) -> Columns:
         table["credits"].to_numpy(),
         {each: or_none(table[each]) for each in texts},
     )
+
+
+def span_of(
+    connection: sqlite3.Connection,
+    logged: str,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    after: bool,
+) -> Span:
+    """An organization's readings in the window, and the ones next to it.
+
+    Args:
+        connection: To the log.
+        logged: What the readings are logged under.
+        since: The window's start.
+        until: Its end, which is not part of it.
+        after: Whether the reading after it belongs to them too.
+    """
+    first, last = FIRST, LAST
+    if since is not None:
+        first = microseconds(since)
+        (before,) = connection.execute(
+            "SELECT max(read_at) FROM readings WHERE organization = ? AND read_at < ?",
+            (logged, first),
+        ).fetchone()
+        first = first if before is None else before
+    if until is not None:
+        last = microseconds(until)
+        (next_one,) = connection.execute(
+            "SELECT min(read_at) FROM readings WHERE organization = ? AND read_at >= ?",
+            (logged, last),
+        ).fetchone()
+        last = next_one if after and next_one is not None else last - 1
+    return Span(logged, first, last)

@@ -118,3 +118,38 @@ def m003_hosts(db: Database) -> None:
         LEFT JOIN organizations ON organizations.organization
             = coalesce(keys.organization, readings.organization)
     """)
+
+
+@MIGRATIONS()
+def m004_outbox(db: Database) -> None:
+    """What shared logs still lack: what was there when one was first met, and what came since."""
+    # A position in the primary key of the readings that were there then: up to it they are
+    # sent. It is NULL when all of them are.
+    db.execute("""
+        CREATE TABLE shared_logs (
+            number INTEGER PRIMARY KEY,
+            log TEXT NOT NULL UNIQUE,
+            address TEXT NOT NULL,
+            reached_at INTEGER NOT NULL,
+            organization TEXT,
+            read_at INTEGER,
+            id BLOB
+        ) STRICT
+    """)
+    for table, time in (("readings", "read_at"), ("costs", "started_at")):
+        db.execute(f"""
+            CREATE TABLE unsent_{table} (
+                shared_log INTEGER NOT NULL,
+                organization TEXT NOT NULL,
+                {time} INTEGER NOT NULL,
+                id BLOB NOT NULL,
+                PRIMARY KEY (shared_log, organization, {time}, id)
+            ) STRICT, WITHOUT ROWID
+        """)
+        # Whoever writes a row, in whatever way: it is noted in the same transaction.
+        db.execute(f"""
+            CREATE TRIGGER note_unsent_{table} AFTER INSERT ON {table} BEGIN
+                INSERT OR IGNORE INTO unsent_{table}
+                SELECT number, NEW.organization, NEW.{time}, NEW.id FROM shared_logs;
+            END
+        """)  # noqa: S608 - names of our own

@@ -135,7 +135,8 @@ class Magics:
     def _run(self, command: Command, parser: _Parser, line: str) -> Any:
         arguments = parser.parse_line(_without_semicolon(line))
         try:
-            outcome = command.run(self._session, arguments)
+            with self._session.command():
+                outcome = command.run(self._session, arguments)
         except BadArgument as error:
             parser.error(str(error))
         except StabilityMagicError as error:
@@ -162,7 +163,8 @@ class Magics:
     def _ending(self, cost: CellCost) -> Callable[[str | None], None]:
         def ending(cell_id: str | None) -> None:
             try:
-                line = cost.end(cell_id)
+                with self._session.command():
+                    line = cost.end(cell_id)
             except StabilityMagicError as error:
                 line = ""
                 self._session.notes.append(f"The cost was not logged. {error}")
@@ -184,7 +186,8 @@ class Magics:
     def _picture(self, watch: Watch) -> Figure:
         from ._log_actions import watch_picture
 
-        return watch_picture(self._session, watch)
+        with self._session.command():
+            return watch_picture(self._session, watch)
 
     def _end_display(self) -> None:
         if self._display is not None and not self._display.watch.running:

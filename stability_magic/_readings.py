@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Account", "Balance", "Organization", "microseconds"]
+__all__ = ["Account", "Balance", "Organization", "instant", "microseconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -19,6 +19,11 @@ def microseconds(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone; use a time with one")
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(microseconds: int) -> datetime:
+    """The time that is so many microseconds after 1970 UTC, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

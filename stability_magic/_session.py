@@ -5,25 +5,26 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
 from ._journal import Journal
-from ._progress import progress
+from ._link import Link, shared_target
+from ._progress import Progress
 from ._settings import Keys, StabilityMagic
 from ._waiting import Notes
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from ._client import StabilityClient
     from ._costs import Cost
     from ._demo import Demo
     from ._log import BalanceLog, Entry
     from ._log_merge import Merged
+    from ._log_outbox import Lacking
     from ._readings import Account, Balance
+    from ._sync import Sent
     from ._watch import Watch
 
 __all__ = ["Session"]
@@ -51,7 +52,14 @@ class Session:
         self._client_asks = ("", "", "")
         self._account: Account | None = None
         self._account_logged = False
-        self._journal = Journal(self.log, self._notes)
+        self._link = Link(
+            lambda: shared_target(settings),
+            self.log,
+            lambda: self._journal.waiting,
+            self.progress,
+            self._notes,
+        )
+        self._journal = Journal(self.log, self._notes, self._link)
         self._demo_journal = Journal(self.log, self._notes)
 
     @property
@@ -72,7 +80,8 @@ class Session:
         held = self._busy.acquire(timeout=1.0)
         try:
             if self.journal.waiting:
-                self._write()
+                # Nobody waits for a shared log at the end: the local one has it for the next time.
+                self._write(send=False)
             if self._client is not None:
                 self._client.close()
             self._drop_demo()
@@ -186,6 +195,8 @@ class Session:
 
         # First, so that a setting that cannot be used is told before anything is sent.
         self.log()
+        if self.demo is None:
+            shared_target(self.settings)
         client = self.client()
         balances: list[Balance] = []
         errors: list[StabilityMagicError] = []
@@ -221,13 +232,36 @@ class Session:
 
             def told(done: int, total: int) -> None:
                 bar.total = total
-                bar.update(done - bar.n)
+                bar.reach(done)
 
             return merge(self.log().path, other, told)
 
-    def progress(self, what: str) -> tqdm[Any]:
+    def sync(self, *, again: bool) -> tuple[str, Sent, Lacking]:
+        """Sends the shared log what it lacks; where to, what was sent, and what still waits.
+
+        Args:
+            again: Whether to send also what was sent before.
+
+        Raises:
+            LogError: One of the logs could not be used; what was sent stays sent.
+            SettingsError: No shared log is set, or the settings cannot be used.
+        """
+        if self.demo is not None:
+            raise SettingsError("The demo's readings are shared with nobody; stop the demo first.")
+        with self._busy:
+            return self._link.sync(again=again)
+
+    def progress(self, what: str) -> Progress:
         """A bar for work that takes long, where somebody can see it."""
-        return progress(what, notebook=self.source == "magic")
+        return Progress(what, notebook=self.source == "magic")
+
+    def command(self, *, patient: bool = False) -> AbstractContextManager[None]:
+        """Within it, this thread tries once at most to reach the shared log.
+
+        Args:
+            patient: Whether it is a command that comes by itself, and can wait.
+        """
+        return self._link.command(patient=patient)
 
     def name_of(self, organization: str) -> str:
         """What an organization is called; its id where nobody has told."""
@@ -278,7 +312,9 @@ class Session:
         """The names of the account's organizations by id, as far as they were asked for."""
         return {each.id: each.name for each in self._account.organizations} if self._account else {}
 
-    def _write(self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = ()) -> None:
+    def _write(
+        self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = (), *, send: bool = True
+    ) -> None:
         written = self.journal.write(
             entries,
             costs,
@@ -286,3 +322,5 @@ class Session:
             key_fingerprint=self._client.key_fingerprint if self._client else "",
         )
         self._account_logged |= written
+        if send:
+            self.journal.send()

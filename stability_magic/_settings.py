@@ -16,7 +16,7 @@ from traitlets import Bool, Enum, Float, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ._errors import SettingsError
-from ._text import Secret, shortened
+from ._text import Address, Secret, shortened
 
 __all__ = ["KEY_VARIABLE", "Keys", "StabilityMagic"]
 
@@ -45,6 +45,13 @@ class _FromEnvironment(TraitType[Any, Any]):
 
 class _Text(_FromEnvironment, Unicode):  # type: ignore[type-arg]
     """Text from the environment."""
+
+
+class _Database(_Text):
+    """The address of a database; it may hold a password, so it is never shown whole."""
+
+    def validate(self, obj: Any, value: Any) -> Address:
+        return Address(super().validate(obj, value))
 
 
 class _Number(_FromEnvironment, Float):  # type: ignore[type-arg]
@@ -94,6 +101,16 @@ class StabilityMagic(Configurable):
         help="The log's file; empty means log.db in your data folder."
         " Environment: STABILITY_MAGIC_LOG.",
     ).tag(config=True, env="STABILITY_MAGIC_LOG")
+    shared_log = _Database(
+        "",
+        help="A log shared with other machines and people, as postgresql://user@host/database;"
+        " empty means none. Environment: STABILITY_MAGIC_SHARED_LOG.",
+    ).tag(config=True, env="STABILITY_MAGIC_SHARED_LOG")
+    shared_schema = _Text(
+        "stability_magic",
+        help="The schema of the shared log in its database."
+        " Environment: STABILITY_MAGIC_SHARED_SCHEMA.",
+    ).tag(config=True, env="STABILITY_MAGIC_SHARED_SCHEMA")
     timezone = _Text(
         "",
         help="The time zone of all times, such as Europe/Berlin; empty means the machine's."

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-__all__ = ["Secret", "clean_text", "masked_email", "shortened"]
+__all__ = ["Address", "Secret", "clean_text", "masked_email", "shortened"]
+
+# An address of a database that holds nothing secret but what stands before the @.
+_ADDRESS = re.compile(r"(\w+://)([^@/?#\s]*@)?([\w.,:%\[\]-]*(?:/[\w.%-]*)?)(\?.*)?")
 
 # Marks that reorder the text after them, in a terminal as in a page.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -17,6 +21,28 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+
+class Address(Secret):
+    """The address of a database, which is shown without what may be a password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __str__(self) -> str:
+        found = _ADDRESS.fullmatch(self)
+        if found is None or ("@" in self and not found[2]):
+            return "***" if self else ""
+        return f"{found[1]}{'***@' if found[2] else ''}{found[3]}"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def revealed(self) -> str:
+        """The whole address, for those who connect to it."""
+        return "".join(self)
 
 
 def clean_text(value: str) -> str:

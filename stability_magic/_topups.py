@@ -25,8 +25,8 @@ _DAY = 86_400_000_000.0  # microseconds
 
 # The same hours of other days tell what is possible at that time. Usual is what the nearest
 # of them and the same weekdays tell: weekends are unlike Mondays, and levels drift.
-_OFFSETS = np.array([each for each in range(-28, 29) if each])
-_ALIKE = (np.abs(_OFFSETS) <= 2) | (_OFFSETS % 7 == 0)
+_DAYS = np.array([each for each in range(-28, 29) if each])
+_ALIKE = (np.abs(_DAYS) <= 2) | (_DAYS % 7 == 0)
 # In a log too young for that: as much time, at so many places of it.
 _PLACES = np.linspace(0.0, 1.0, 32)
 _ENOUGH = 3  # of which a median is not yet one burst's
@@ -90,6 +90,13 @@ def likely_top_ups(series: Series, step: float | None) -> tuple[Floats, Floats]:
         starts, ends = (times[at].astype(np.float64) - times[0] for at in (rises - 1, rises))
         tell = series.amounts or partial(_amounts, quiet)
         usual, at_most = _habits(quiet, tell, starts, ends - starts)
+        # The other days can only allow for more, which few rises need.
+        doubted = np.flatnonzero(~_allowed(topped_up[rises], usual, at_most, step))
+        if len(doubted) and len(rises) <= _MANY:
+            days = starts[doubted, np.newaxis] + _DAYS[~_ALIKE] * _DAY
+            others = tell(days, (ends - starts)[doubted, np.newaxis])
+            more = _MARGIN * np.fmax.reduce(others.at_most, axis=1)
+            at_most[doubted] = np.fmax(at_most[doubted], more)
         hidden, bought = _fitted(topped_up[rises], usual, at_most, step)
     likely_spent, likely_topped_up = spent.copy(), topped_up.copy()
     likely_spent[rises], likely_topped_up[rises] = hidden, bought
@@ -110,14 +117,13 @@ def _quiet(times: NDArray[np.int64], spent: Floats, topped_up: Floats) -> _Quiet
 
 
 def _habits(quiet: _Quiet, tell: Tell, starts: Floats, lengths: Floats) -> tuple[Floats, Floats]:
-    """What is usually spent in the time of each rise, and what may be at most."""
+    """What is usually spent in the time of each rise, and at most, as far as days like it tell."""
     if len(starts) > _MANY:
         usual = _mean_rate(quiet) * lengths
         return usual, _MARGIN * usual
-    days = tell(starts[:, np.newaxis] + _OFFSETS * _DAY, lengths[:, np.newaxis])
-    alike = days.spent[:, _ALIKE]
-    usual, at_most = _median(alike), np.fmax.reduce(days.at_most, axis=1)
-    few = np.flatnonzero(np.isfinite(alike).sum(axis=1) < _ENOUGH)
+    alike = tell(starts[:, np.newaxis] + _DAYS[_ALIKE] * _DAY, lengths[:, np.newaxis])
+    usual, at_most = _median(alike.spent), np.fmax.reduce(alike.at_most, axis=1)
+    few = np.flatnonzero(np.isfinite(alike.spent).sum(axis=1) < _ENOUGH)
     if len(few):
         length = lengths[few, np.newaxis]
         places = tell((quiet.times[-1] - length) * _PLACES, length)
@@ -160,11 +166,23 @@ def _median(values: Floats) -> Floats:
     return middle / 2
 
 
-def _fitted(rise: Floats, usual: Floats, at_most: Floats, step: float) -> tuple[Floats, Floats]:
-    """What each rise hid, and the top-up that it was; nothing and the rise where none fits."""
+def _guessed(rise: Floats, usual: Floats, step: float) -> tuple[Floats, Floats, Floats]:
+    """The least steps of a rise, what they hide, and how many more are nearest to the usual."""
     steps = np.maximum(np.ceil((rise - SMALLEST_CHANGE) / step), 1.0)
     least = steps * step - rise
-    more = np.rint(np.maximum(usual - least, 0.0) / step)
+    return steps, least, np.rint(np.maximum(usual - least, 0.0) / step)
+
+
+def _allowed(rise: Floats, usual: Floats, at_most: Floats, step: float) -> NDArray[np.bool_]:
+    """Whether all steps of the guess are within what may be at most."""
+    _, least, more = _guessed(rise, usual, step)
+    allowed: NDArray[np.bool_] = np.floor((at_most - least) / step) >= more
+    return allowed
+
+
+def _fitted(rise: Floats, usual: Floats, at_most: Floats, step: float) -> tuple[Floats, Floats]:
+    """What each rise hid, and the top-up that it was; nothing and the rise where none fits."""
+    steps, least, more = _guessed(rise, usual, step)
     steps += np.minimum(more, np.floor((at_most - least) / step))
     bought = steps * step
     fits = (at_most >= least) & (bought - rise > SMALLEST_CHANGE) & np.isfinite(bought)

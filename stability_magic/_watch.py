@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ._errors import StabilityMagicError
@@ -161,6 +162,10 @@ class Watch:
                 self._step(each)
 
     def _step(self, watched: Watched) -> None:
+        with self._session.command(patient=True):
+            self._read_and_show(watched)
+
+    def _read_and_show(self, watched: Watched) -> None:
         retry_after = 0.0
         try:
             retry_after = self._read(watched)
@@ -234,11 +239,17 @@ class Watch:
         """When the credits may run out, as early as in 9 of 10 cases."""
         import pandas as pd
 
-        from ._forecast import forecast
+        from ._forecast import forecast_marks, forecast_of
         from ._windows import lookback
 
-        readings = self._session.journal.readings([watched.organization or ""], lookback(now))
-        outlook = forecast(readings, now=now)
+        outlook = self._session.journal.computed(
+            partial(forecast_of, now=now),
+            [watched.organization or ""],
+            lookback(now),
+            now + timedelta(microseconds=1),
+            marks=forecast_marks,
+            after=False,
+        )
         if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
             return None
         at: datetime = outlook["empty_early"].iloc[0].to_pydatetime()

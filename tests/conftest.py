@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,8 @@ from traitlets.config import Config
 
 from stability_magic._simulator import SimulatedClock, Simulator
 
+from ._postgres import Server, binaries
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 CLEARED = (
@@ -23,6 +26,8 @@ CLEARED = (
     "STABILITY_LOW_BALANCE",
     "STABILITY_MAGIC_HOST",
     "STABILITY_MAGIC_LOG",
+    "STABILITY_MAGIC_SHARED_LOG",
+    "STABILITY_MAGIC_SHARED_SCHEMA",
     "STABILITY_ORGANIZATION",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -64,6 +69,44 @@ def log_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / "data" / "log.db"
     monkeypatch.setenv("STABILITY_MAGIC_LOG", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server that the tests of this process share."""
+    yield from _server()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """One that a test may stop."""
+    yield from _server()
+
+
+def _server() -> Iterator[Server]:
+    pytest.importorskip("psycopg")
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def schema(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A schema that no other test uses, which the environment names."""
+    name = f"log {secrets.token_hex(4)}"
+    monkeypatch.setenv("STABILITY_MAGIC_SHARED_SCHEMA", name)
+    return name
+
+
+@pytest.fixture
+def shared(postgres: Server, schema: str, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server, with an empty shared log that the environment points at."""
+    monkeypatch.setenv("STABILITY_MAGIC_SHARED_LOG", postgres.address())
+    return postgres
 
 
 @pytest.fixture

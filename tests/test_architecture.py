@@ -17,13 +17,14 @@ LAYERS = (
     {"_version", "_errors", "_text", "_readings"},
     {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
     {"_transport", "_simulation", "_simulated_clock", "_loopback", "_periods", "_windows"},
-    {"_log_schema", "_log_rows", "_progress"},
-    {"_client", "_topups", "_costs", "_watch_rules"},
+    {"_log_schema", "_log_rows", "_progress", "_shared_connection"},
+    {"_client", "_topups", "_costs", "_watch_rules", "_shared_schema"},
     {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
-    {"_outlook", "_guard", "_log_costs", "_tables"},
-    {"_forecast", "_log", "_log_merge", "_panels"},
-    {"_plot_axes", "_demo", "_waiting"},
-    {"_plot_marks"},
+    {"_outlook", "_guard", "_log_costs", "_log_names", "_tables"},
+    {"_shared_rows", "_shared_writing"},
+    {"_forecast", "_log", "_log_merge", "_log_outbox", "_panels", "_shared"},
+    {"_latest", "_plot_axes", "_demo", "_sync", "_waiting"},
+    {"_plot_marks", "_link"},
     {"_plot"},
     {"_journal"},
     {"_session"},
@@ -40,7 +41,22 @@ LAYERS = (
 OWNERS = {
     "requests": {"_transport"},
     "urllib3": {"_transport"},
-    "sqlite3": {"_log", "_log_costs", "_log_file", "_log_merge", "_log_rows", "_log_schema"},
+    "sqlite3": {
+        "_log_costs",
+        "_log_file",
+        "_log_merge",
+        "_log_names",
+        "_log_outbox",
+        "_log_rows",
+        "_log_schema",
+    },
+    "psycopg": {
+        "_shared",
+        "_shared_connection",
+        "_shared_rows",
+        "_shared_schema",
+        "_shared_writing",
+    },
     "sqlite_utils": {"_log_file", "_log_schema"},
     "adbc_driver_sqlite": {"_log_rows"},
     "adbc_driver_manager": {"_log_rows"},
@@ -78,7 +94,7 @@ PURE |= {
     "_when",
     "_windows",
 }
-PURE |= {"_costs", "_guard", "_watch_rules"}
+PURE |= {"_costs", "_guard", "_latest", "_watch_rules"}
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
@@ -165,6 +181,7 @@ def test_client_and_log_do_not_know_each_other():
     """A reading travels between them as a value."""
     trees = modules()
     logs = {name for name in trees if name.startswith("_log")}
+    logs |= {name for name in trees if name.startswith("_shared")}
     assert ("own", "_client") not in set().union(*(imported(trees[each]) for each in logs))
     assert not {each for kind, each in imported(trees["_client"]) if kind == "own"} & logs
 

@@ -23,7 +23,7 @@ def offered(shell, line: str) -> set[str]:
         ("x = 1\n%stability_plot --o", {"--organization", "--output"}),
         ("%stability_demo --", {"--spend", "--stop"}),
         ("%%stability_cost --", {"--organization", "--settle"}),
-        ("%stability_costs ", {"--since", "--summary"}),
+        ("%stability_costs ", {"--since", "--summary", "--local"}),
         ("%stability_watch --every ", {"30s", "10m", "1h"}),
         ("%stability_balance -a -o x --organ", {"--organization"}),
     ],

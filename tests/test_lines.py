@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stability_magic import Account, Organization
+from stability_magic._balances import balances
 from stability_magic._lines import (
     account_line,
     balance_line,
@@ -41,7 +42,7 @@ def readings(*rows, name="My Organization"):
 
 def line(*rows, name="My Organization", usd_per_credit=0.01, low_balance=None):
     return balance_line(
-        readings(*rows, name=name),
+        balances(readings(*rows, name=name)),
         now=NOW,
         usd_per_credit=usd_per_credit,
         low_balance=low_balance,

@@ -25,6 +25,7 @@ MAGICS = (
     "login",
     "merge",
     "plot",
+    "sync",
     "usage",
     "watch",
 )

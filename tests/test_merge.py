@@ -16,7 +16,15 @@ import pandas as pd
 import pytest
 from sqlite_utils import Database
 
-from stability_magic import Account, Balance, BalanceLog, LogError, Organization, _progress
+from stability_magic import (
+    Account,
+    Balance,
+    BalanceLog,
+    LogError,
+    Organization,
+    _log_merge,
+    _progress,
+)
 from stability_magic._costs import Cost
 from stability_magic._frames import COLUMNS
 from stability_magic._log import entry
@@ -298,9 +306,11 @@ def test_long_work_shows_a_bar(shell, log_path, logs, capsys, monkeypatch):
     """On standard error; it goes away when it is done."""
     for each in ("_DELAY", "_INTERVAL"):
         monkeypatch.setattr(_progress, each, 0)
+    monkeypatch.setattr(_log_merge, "_BATCH", 5)
     shell.run_cell(f"%stability_merge {logs[0]}").raise_error()
     shown = capsys.readouterr().err
-    assert "merging a.db: 100%" in shown
+    assert "merging a.db:" in shown
+    assert "5.00/11.0" in shown
     assert shown.split("\r")[-1].strip() == ""
 
 

@@ -28,6 +28,13 @@ FROM_ENVIRONMENT = {
     "organization": ("STABILITY_ORGANIZATION", "org-1", "org-1", "org-2"),
     "log": ("STABILITY_MAGIC_LOG", "one.db", "one.db", "two.db"),
     "host": ("STABILITY_MAGIC_HOST", "hub", "hub", "laptop"),
+    "shared_log": (
+        "STABILITY_MAGIC_SHARED_LOG",
+        "postgresql://me:secret@host/db",
+        "postgresql://me:secret@host/db",
+        "postgresql:///other",
+    ),
+    "shared_schema": ("STABILITY_MAGIC_SHARED_SCHEMA", "one", "one", "two"),
     "timezone": ("TZ", "Asia/Tokyo", "Asia/Tokyo", "Europe/Berlin"),
     "low_balance": ("STABILITY_LOW_BALANCE", "12.5", 12.5, 7.0),
 }
@@ -36,6 +43,8 @@ DEFAULTS = {
     "api_version": "auto",
     "organization": "",
     "log": "",
+    "shared_log": "",
+    "shared_schema": "stability_magic",
     "timezone": "",
     "host": "auto",
     "usd_per_credit": 0.01,

@@ -1,0 +1,121 @@
+"""A real PostgreSQL server for the tests, on a socket of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+__all__ = ["Server", "binaries"]
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0777",
+    # The tests end the server and the clients, not the machine.
+    "fsync": "off",
+    "max_connections": "50",
+    "shared_buffers": "64MB",
+}
+
+
+def binaries() -> Path | None:
+    """The folder of PostgreSQL's programs; None where it is not installed."""
+    found = shutil.which("postgres")
+    folders = [Path(found).parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: each.parent.name)
+    folders += sorted(Path("/opt/homebrew/opt").glob("postgresql*/bin"))
+    return next((each for each in reversed(folders) if (each / "initdb").exists()), None)
+
+
+class Server:
+    """A server with a database of its own, which can be stopped, started, paused and killed.
+
+    Args:
+        settings: Of the server, besides those of all.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        folder = binaries()
+        assert folder is not None
+        self._programs = folder
+        # pytest's own folders may not be entered by another user, and their names are too long
+        # for a socket.
+        self.folder = Path(tempfile.mkdtemp(prefix="smpg-"))
+        self.folder.chmod(0o755)
+        self._data = self.folder / "data"
+        self._data.mkdir()
+        # PostgreSQL does not run as root.
+        self._user = "postgres" if os.getuid() == 0 else None
+        if self._user:
+            for each in (self.folder, self._data):
+                shutil.chown(each, self._user)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "owner", "-N", "-E", "UTF8")
+        lines = [f"{name} = '{value}'" for name, value in {**_SETTINGS, **settings}.items()]
+        lines.append(f"unix_socket_directories = '{self.folder}'")
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write("\n".join(lines) + "\n")
+        self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._programs / program), *arguments],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd="/",
+        )
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._data)],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd="/",
+            )
+        for _ in range(600):
+            with contextlib.suppress(Exception):
+                self.sql("SELECT 1")
+                return
+            time.sleep(0.05)
+        raise RuntimeError((self.folder / "log").read_text())
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Ends it: all connections are cut, SIGQUIT without a good-bye."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def remove(self) -> None:
+        """Ends it and deletes its files."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def address(self, user: str = "owner", password: str = "") -> str:
+        """Where it is."""
+        secret = f":{password}" if password else ""
+        return f"postgresql://{user}{secret}@/postgres?host={self.folder}"
+
+    def sql(self, statement: str, *values: object, user: str = "owner") -> list[tuple[object, ...]]:
+        """What the server answers."""
+        import psycopg
+
+        with psycopg.connect(self.address(user), autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def allow(self, line: str) -> None:
+        """Puts a line before all others into the file of who may connect how."""
+        path = self._data / "pg_hba.conf"
+        path.write_text(f"{line}\n{path.read_text()}")
+        self.sql("SELECT pg_reload_conf()")
