@@ -94,6 +94,15 @@ class Journal:
         if self._link is not None:
             self._link.send()
 
+    def asked(self, *, local: bool = False) -> str:
+        """Which log is asked in this command: its file, or the shared one's address.
+
+        Args:
+            local: Whether to leave the shared log aside.
+        """
+        found = self._shared(lambda shared: shared.address, local=local)
+        return str(self.log().path) if found is None else found[0]
+
     def organizations(self, *, local: bool = False) -> dict[str, str]:
         """The names of the organizations that have readings, by id.
 

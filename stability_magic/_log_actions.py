@@ -40,7 +40,7 @@ def history(session: Session, arguments: argparse.Namespace) -> Outcome:
     )
     # A window holds the readings next to it too, so nothing means that nothing is there.
     if readings.empty:
-        _say_that_there_are_none(session)
+        _say_that_there_are_none(session, arguments)
     frame = within(readings, since, until)
     return Outcome((history_line(frame, session.settings.now()),), frame)
 
@@ -277,7 +277,7 @@ def _computed(
         local=arguments.local,
     )
     if empty:
-        _say_that_there_are_none(session)
+        _say_that_there_are_none(session, arguments)
     return result
 
 
@@ -291,7 +291,6 @@ def _check_organizations(session: Session, arguments: argparse.Namespace) -> Non
             raise BadArgument(f"the log has no organization {each!r}; it has: {there}.")
 
 
-def _say_that_there_are_none(session: Session) -> None:
-    session.notes.append(
-        f"There are no readings in {session.log().path} yet; %stability_balance takes one."
-    )
+def _say_that_there_are_none(session: Session, arguments: argparse.Namespace) -> None:
+    asked = session.journal.asked(local=arguments.local)
+    session.notes.append(f"There are no readings in {asked} yet; %stability_balance takes one.")
