@@ -28,6 +28,10 @@ class Address(Secret):
 
     __slots__ = ()
 
+    def __new__(cls, value: str) -> Address:
+        # What an address shows of itself is not the address.
+        return value if isinstance(value, Address) else super().__new__(cls, value)
+
     def __repr__(self) -> str:
         return repr(str(self))
 

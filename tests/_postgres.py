@@ -32,14 +32,17 @@ def binaries() -> Path | None:
     return next((each for each in reversed(folders) if (each / "initdb").exists()), None)
 
 
+def _ordinary_user() -> str:
+    import pwd
+
+    names = {each.pw_name for each in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
 class Server:
-    """A server with a database of its own, which can be stopped, started, paused and killed.
+    """A server with a database of its own, which can be stopped, started and killed."""
 
-    Args:
-        settings: Of the server, besides those of all.
-    """
-
-    def __init__(self, **settings: str) -> None:
+    def __init__(self) -> None:
         folder = binaries()
         assert folder is not None
         self._programs = folder
@@ -50,17 +53,43 @@ class Server:
         self._data = self.folder / "data"
         self._data.mkdir()
         # PostgreSQL does not run as root.
-        self._user = "postgres" if os.getuid() == 0 else None
+        self._user = _ordinary_user() if os.getuid() == 0 else None
         if self._user:
             for each in (self.folder, self._data):
                 shutil.chown(each, self._user)
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "owner", "-N", "-E", "UTF8")
-        lines = [f"{name} = '{value}'" for name, value in {**_SETTINGS, **settings}.items()]
-        lines.append(f"unix_socket_directories = '{self.folder}'")
-        with (self._data / "postgresql.conf").open("a") as file:
-            file.write("\n".join(lines) + "\n")
+        self._port = 5432
+        self._write({"unix_socket_directories": str(self.folder), **_SETTINGS})
         self.start()
+
+    def _write(self, settings: dict[str, str]) -> None:
+        self._port = int(settings.get("port", self._port))
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def configure(self, **settings: str) -> None:
+        """Changes its settings, and starts it again."""
+        self.stop()
+        self._write(settings)
+        self.start()
+
+    def encrypt(self) -> None:
+        """Gives it a certificate of its own, and starts it again with it."""
+        certificate, key = self._data / "server.crt", self._data / "server.key"
+        subprocess.run(
+            [
+                *("openssl", "req", "-new", "-x509", "-nodes", "-subj", "/CN=localhost"),
+                *("-out", str(certificate), "-keyout", str(key)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        key.chmod(0o600)
+        for each in (certificate, key):
+            if self._user:
+                shutil.chown(each, self._user)
+        self.configure(ssl="on")
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -104,7 +133,7 @@ class Server:
     def address(self, user: str = "owner", password: str = "") -> str:
         """Where it is."""
         secret = f":{password}" if password else ""
-        return f"postgresql://{user}{secret}@/postgres?host={self.folder}"
+        return f"postgresql://{user}{secret}@/postgres?host={self.folder}&port={self._port}"
 
     def sql(self, statement: str, *values: object, user: str = "owner") -> list[tuple[object, ...]]:
         """What the server answers."""

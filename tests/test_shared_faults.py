@@ -30,6 +30,7 @@ from ._support import assert_is_told_well
 from .test_shared_log import local, opened, readings, there
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+README = Path(__file__).parent.parent / "README.md"
 
 # Sends with small batches, so that there is much to be cut off.
 SENDS = """
@@ -312,10 +313,8 @@ def roles(shared, schema):
         shared.sql(
             f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$"
         )
-    shared.sql(f'GRANT USAGE ON SCHEMA "{schema}" TO writer, reader')
-    shared.sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO writer, reader')
-    tables = ", ".join(f'"{schema}".{each}' for each in ("readings", "costs", "organizations"))
-    shared.sql(f"GRANT INSERT ON {tables} TO writer")
+    grants = README.read_text(encoding="utf-8").split("```sql\n")[1].split("```")[0]
+    shared.sql(grants.replace("stability_magic", f'"{schema}"'))
     return shared
 
 
