@@ -247,7 +247,9 @@ class Session:
             SettingsError: No shared log is set, or the settings cannot be used.
         """
         if self.demo is not None:
-            raise SettingsError("The demo's readings are shared with nobody; stop the demo first.")
+            raise SettingsError(
+                "The demo's readings are shared with nobody; run %stability_demo --stop first."
+            )
         with self._busy:
             return self._link.sync(again=again)
 

@@ -6,11 +6,12 @@ import itertools
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -260,11 +261,12 @@ def test_ten_clients_make_the_tables_at_once(shared, schema, tmp_path):
         assert len(set(ids)) == 1
 
 
-def answers_with(server, schema, code):
-    """Lets the server refuse every reading with an error of its own."""
+def answers_with(server, schema, code, when="true"):
+    """Lets the server refuse readings with an error of its own."""
     server.sql(
         f'CREATE OR REPLACE FUNCTION "{schema}".refuse() RETURNS trigger LANGUAGE plpgsql AS $$'
-        f" BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END $$"
+        f" BEGIN IF {when} THEN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END IF;"
+        " RETURN NEW; END $$"
     )
     server.sql(
         f'CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON "{schema}".readings'
@@ -454,3 +456,83 @@ def test_a_local_log_that_cannot_be_written_keeps_nothing_from_the_shared_one(
     shell.run_cell("%stability_balance").raise_error()
     assert there(shared, schema) == local(log_path)
     assert len(local(log_path)) == 3
+
+
+def test_what_fails_only_while_it_is_read_is_read_here(
+    roles, schema, log_path, api, shell, capsys, monkeypatch
+):
+    """A role that may insert and not look: the local log answers, and one warning says so."""
+    roles.sql(f'REVOKE SELECT ON "{schema}".readings, "{schema}".costs FROM writer')
+    monkeypatch.setenv("STABILITY_MAGIC_SHARED_LOG", roles.address("writer"))
+    BalanceLog(log_path).write(readings(4))
+    for line in ("history --since all", "usage --since all", "costs --since all"):
+        shell.run_cell(f"%stability_{line}").raise_error()
+        (warning,) = capsys.readouterr().err.splitlines()
+        assert "does not let this user do that" in warning
+        assert "0 readings wait for it; the local log is used meanwhile." in warning
+    assert len(shell.run_cell("%stability_history --since all").result) == 4
+    assert len(there(roles, schema)) == 4
+
+
+def test_one_log_under_two_names_is_one_log(roles, schema, log_path, shell, monkeypatch):
+    """It is known by the id that it gave itself, not by its address."""
+    BalanceLog(log_path).write(readings(4))
+    sent = []
+    for user in ("owner", "writer", "owner"):
+        monkeypatch.setenv("STABILITY_MAGIC_SHARED_LOG", roles.address(user))
+        frame = shell.run_cell("%stability_sync").result
+        sent.append((frame["readings"].iloc[0], frame["known"].iloc[0]))
+    assert sent == [(4, 0), (0, 0), (0, 0)]
+
+
+def test_what_others_are_busy_with_is_tried_again(shared, schema, log_path, shell):
+    """The server gives up one of two at the same rows, and says that it may succeed later."""
+    shell.run_cell("%stability_sync").raise_error()
+    with opened(shared, schema):
+        pass
+    shared.sql(f'CREATE SEQUENCE "{schema}".tries')
+    answers_with(shared, schema, "40001", f"nextval('\"{schema}\".tries') IN (1, 2)")
+    BalanceLog(log_path).write(readings(3))
+    assert shell.run_cell("%stability_sync").result["readings"].tolist() == [3]
+    assert there(shared, schema) == local(log_path)
+
+
+def test_a_shared_log_that_is_never_met_again_is_forgotten(shared, schema, log_path, shell):
+    """What it would lack is not noted for ever."""
+    log = BalanceLog(log_path)
+    log.write(readings(2))
+    shell.run_cell("%stability_sync").raise_error()
+    with closing(sqlite3.connect(log_path)) as connection, connection:
+        connection.execute("UPDATE shared_logs SET reached_at = 0")
+    shared.sql(f'DROP SCHEMA "{schema}" CASCADE')
+    log.write(readings(3, start=10))
+    shell.run_cell("%stability_sync").raise_error()
+    with closing(sqlite3.connect(log_path)) as connection:
+        assert connection.execute("SELECT count(*) FROM shared_logs").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM unsent_readings").fetchone() == (0,)
+    assert there(shared, schema) == local(log_path)
+
+
+def test_the_demo_is_shared_with_nobody(shared, schema, api, log_path, shell):
+    """Its readings are made up."""
+    shell.run_cell("%stability_demo").raise_error()
+    shell.run_cell("%stability_balance").raise_error()
+    result = shell.run_cell("%stability_sync")
+    assert_is_told_well(result.error_in_exec)
+    shell.run_cell("%stability_demo --stop").raise_error()
+    assert shared.sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema) == []
+
+
+def test_a_watch_goes_on_without_the_shared_log_and_tells(own, schema, api, log_path):
+    """On the command line: a line for each reading; and it is sent when the server is back."""
+    command = [sys.executable, "-m", "stability_magic", "watch", "--every", "10s"]
+    own.stop()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        line = process.stderr.readline()
+        assert "credits" in line
+        assert "1 reading waits for it; the local log is used meanwhile." in line
+        own.start()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 1
+    assert stability("sync").returncode == 0
+    assert there(own, schema) == local(log_path)
