@@ -12,7 +12,7 @@ from ._costs import Cost
 from ._log_entries import Entry, Known, balances_of, frame_of
 from ._log_rows import FIRST, LAST
 from ._readings import microseconds
-from ._shared_connection import Patience, Target, connect, naming
+from ._shared_connection import Target, connect, naming, patience
 from ._shared_rows import Reader, Wanted
 from ._shared_schema import in_schema, migrated
 from ._shared_writing import COSTS, ORGANIZATIONS, READINGS, insert
@@ -45,7 +45,7 @@ class SharedLog:
         self._schema = target.schema
         self._connection: psycopg.Connection[Any] = connect(target)
         try:
-            with naming(self.address), Patience(self._connection):
+            with naming(self.address), patience(self._connection):
                 self.id = migrated(self._connection, self._schema, self.address)
         except BaseException:
             self.close()
@@ -151,7 +151,7 @@ class SharedLog:
             f"SELECT {', '.join(_COST_COLUMNS)} FROM {{s}}.costs"  # noqa: S608 - names of our own
             " WHERE ended_at >= %s AND started_at <= %s ORDER BY started_at, id"
         )
-        with naming(self.address), Patience(self._connection):
+        with naming(self.address), patience(self._connection):
             rows = self._connection.execute(in_schema(statement, self._schema), [first, last])
             return [
                 Cost(**{**dict(zip(_COST_COLUMNS, row, strict=True)), "id": row[-1].bytes})
@@ -165,7 +165,7 @@ class SharedLog:
                 "SELECT organization, seen_at, name FROM {s}.organizations ORDER BY seen_at, name",
                 self._schema,
             )
-            with naming(self.address), Patience(self._connection):
+            with naming(self.address), patience(self._connection):
                 rows = self._connection.execute(statement).fetchall()
             self._names = {each: (seen_at, name) for each, seen_at, name in rows}
         return self._names

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +13,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ._errors import LogError, SettingsError
+from ._patience import Patience
 from ._text import Address, Secret, clean_text, shortened
 
-__all__ = ["Patience", "Target", "connect", "naming", "target_of"]
+__all__ = ["Target", "connect", "naming", "patience", "target_of"]
 
 # psycopg also logs what it raises, or what follows from it: with nobody to take that, it would
 # be one line more on the user's screen.
@@ -202,38 +202,6 @@ def _reason(error: Exception) -> str:
     return shortened(clean_text(lines[0] if lines else type(error).__name__), 200)
 
 
-class Patience:
-    """Cuts a connection off whose server does not answer, so that nobody waits for ever.
-
-    Args:
-        connection: To be cut off.
-        seconds: How long to wait for a sign of life.
-    """
-
-    def __init__(self, connection: psycopg.Connection[Any], seconds: float | None = None) -> None:
-        self._connection = connection
-        self._seconds = ANSWERED_WITHIN if seconds is None else seconds
-        self._timer: threading.Timer | None = None
-
-    def __enter__(self) -> Patience:
-        self.restart()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def restart(self) -> None:
-        """There was a sign of life."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(self._seconds, self._cut_off)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _cut_off(self) -> None:
-        # Whoever waits for an answer gets an end of file.
-        with suppress(OSError, psycopg.Error):
-            own = socket.socket(fileno=socket.dup(self._connection.fileno()))
-            own.shutdown(socket.SHUT_RDWR)
-            own.close()
+def patience(connection: psycopg.Connection[Any]) -> Patience:
+    """Cuts a connection off whose server does not answer, so that nobody waits for ever."""
+    return Patience(connection.fileno, ANSWERED_WITHIN)

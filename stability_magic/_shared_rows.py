@@ -18,7 +18,7 @@ import psycopg
 from ._balances import Amounts, Series
 from ._frames import SMALLEST_CHANGE
 from ._log_rows import FIRST, LAST, Columns, Span
-from ._shared_connection import Patience, Target, naming
+from ._shared_connection import Target, naming, patience
 from ._shared_schema import in_schema
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class Reader:
     ) -> list[list[tuple[Any, ...]]]:
         answers = []
         connection = self._connection
-        with Patience(connection) as patience, connection.transaction(), self._pipeline():
+        with patience(connection) as waiting, connection.transaction(), self._pipeline():
             connection.execute(_SETTINGS)
             asked = [
                 connection.execute(in_schema(text, self._target.schema), values, binary=True)
@@ -296,7 +296,7 @@ class Reader:
             ]
             for each in asked:
                 answers.append(each.fetchall())
-                patience.restart()
+                waiting.restart()
         return answers
 
     def _pipeline(self) -> AbstractContextManager[Any]:

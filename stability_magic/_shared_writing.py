@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import errors
 
-from ._shared_connection import Patience
+from ._shared_connection import patience
 from ._shared_schema import in_schema
 
 __all__ = ["COSTS", "ORGANIZATIONS", "READINGS", "Table", "insert"]
@@ -106,13 +106,13 @@ def _one_by_one(
         f" VALUES ({', '.join(['%s'] * len(table.columns))}) ON CONFLICT DO NOTHING",
         schema,
     )
-    with Patience(connection) as patience, connection.transaction():
+    with patience(connection) as waiting, connection.transaction():
         new = 0
         with connection.cursor() as cursor:
             for begin in range(0, len(rows), _FEW):
                 cursor.executemany(statement, rows[begin : begin + _FEW])
                 new += cursor.rowcount
-                patience.restart()
+                waiting.restart()
         return new
 
 
@@ -127,7 +127,7 @@ def _copied(
         schema,
     )
     with (
-        Patience(connection) as patience,
+        patience(connection) as waiting,
         connection.transaction(),
         connection.cursor() as cursor,
     ):
@@ -136,6 +136,6 @@ def _copied(
             for number, row in enumerate(rows):
                 copy.write_row(row)
                 if number % 4096 == 0:
-                    patience.restart()
-        patience.restart()
+                    waiting.restart()
+        waiting.restart()
         return cursor.execute(add_what_is_new).rowcount

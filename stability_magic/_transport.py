@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import time
 import zlib
-from typing import Any, Self
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self, TypeVar, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
 from ._answers import Answer
 from ._checks import host_of, is_loopback
 from ._errors import ResponseError, TransportError
+from ._patience import Patience
 from ._text import Secret
 from ._version import __version__
 
 __all__ = ["Transport"]
+
+_T = TypeVar("_T")
 
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
@@ -148,25 +155,79 @@ def _session() -> requests.Session:
         respect_retry_after_header=False,
     )
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
+        session.mount(scheme, _Adapter(max_retries=retry))
     return session
+
+
+def _in_time(fileno: Callable[[], int], seconds: float, read: Callable[[], _T]) -> _T:
+    """What is read, however slowly its bytes trickle in, in the time there is.
+
+    Raises:
+        TimeoutError: It did not arrive whole.
+    """
+    with Patience(fileno, seconds) as patience:
+        try:
+            found = read()
+        except Exception:
+            if patience.over:
+                raise TimeoutError("timed out") from None
+            raise
+    if patience.over:
+        # What looks whole ended with the waiting for the rest of it.
+        if isinstance(found, HTTPResponse):
+            found.close()
+        raise TimeoutError("timed out")
+    return found
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _in_time(self.sock.fileno, cast("float", self.timeout), super().getresponse)
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _in_time(self.sock.fileno, cast("float", self.timeout), super().getresponse)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Connections whose time-out holds for the whole head of an answer."""
+
+    def init_poolmanager(self, *details: Any, **named: Any) -> None:
+        super().init_poolmanager(*details, **named)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *details: Any, **named: Any) -> Any:
+        manager = super().proxy_manager_for(*details, **named)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 def _body(response: requests.Response, timeout: float) -> bytes:
     """The body, or its first bytes past the limit; a body that trickles in is given up."""
     # It is unpacked when it is here: unpacking while reading can wait for ever for a byte that
     # means something, and may blow up a little to a lot.
-    deadline = time.monotonic() + timeout
-    body = bytearray()
-    while len(body) <= _LARGEST_BODY:
-        chunk = response.raw.read1(65536, decode_content=False)
-        if not chunk:
-            break
-        body += chunk
-        if time.monotonic() > deadline:
-            raise requests.ReadTimeout
+    body = _in_time(response.raw.fileno, timeout, partial(_packed, response.raw))
     if response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
-        return _unpacked(bytes(body))
+        return _unpacked(body)
+    return body
+
+
+def _packed(raw: Any) -> bytes:
+    body = bytearray()
+    while len(body) <= _LARGEST_BODY and (chunk := raw.read1(65536, decode_content=False)):
+        body += chunk
     return bytes(body)
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(stability_magic.__file__).parent
 
 # From the bottom up: a module imports from its own layer and from those below it.
 LAYERS = (
-    {"_version", "_errors", "_text", "_readings"},
+    {"_version", "_errors", "_text", "_readings", "_patience"},
     {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
     {"_transport", "_simulation", "_simulated_clock", "_loopback", "_periods", "_windows"},
     {"_log_schema", "_log_rows", "_progress", "_shared_connection"},

@@ -8,7 +8,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import socket
 import sys
 import threading
 import time
@@ -16,8 +15,6 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 import stability_magic
 from stability_magic import (
@@ -36,6 +33,7 @@ from stability_magic._simulation import SimulatedOrganization
 from stability_magic._simulator import FAULTS, Fault, SimulatedClock, Simulator
 
 from ._support import KEY, assert_hides, assert_is_told_well
+from ._wire import Wire, answering
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 OTHER = "org-simulatedother0000000001"
@@ -110,47 +108,6 @@ def connect(service):
             return stack.enter_context(StabilityClient(key, **options))
 
         yield connect
-
-
-class Wire:
-    """A server of one's own bytes: ``reply(connection)`` answers each request."""
-
-    def __init__(self, reply):
-        self.requests = []
-        self._reply = reply
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stopping = True
-        with contextlib.suppress(OSError):  # waking it up
-            socket.create_connection(self._listener.getsockname()).close()
-        self._thread.join(timeout=10)
-        self._listener.close()
-        assert not self._thread.is_alive()
-
-    _stopping = False
-
-    def _serve(self):
-        while not self._stopping:
-            connection, _ = self._listener.accept()
-            connection.settimeout(5)
-            with connection, contextlib.suppress(OSError):
-                head = b""
-                while b"\r\n\r\n" not in head and (more := connection.recv(65536)):
-                    head += more
-                if head:
-                    self.requests.append(head)
-                    self._reply(connection)
-
-
-def answering(body):
-    return lambda connection: connection.sendall(body)
 
 
 def paths(service):
@@ -744,8 +701,10 @@ GZIP_NAME = b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"  # a head that is followed by a fi
         (WELL + b"Content-Encoding: gzip\r\n\r\n", GZIP_NAME + b"n" * 2000),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", b" " * 2000),
         (b"HTTP/1.1 401 No\r\n\r\n", b" " * 2000),
+        (b"HTTP/1.1 200 OK\r\n", b"X-Odd: 1\r\n" * 200),
+        (b"HTTP/1.1 200 ", b"O" * 2000),
     ],
-    ids=["declared", "endless", "chunked", "gzip", "redirect", "error"],
+    ids=["declared", "endless", "chunked", "gzip", "redirect", "error", "headers", "status"],
 )
 def test_an_answer_that_trickles_in_is_given_up_in_time(connect, head, body):
     """A byte now and then keeps no notebook waiting."""
@@ -775,7 +734,7 @@ def test_the_answer_that_makes_for_a_second_request_is_not_read(service, connect
     service.fail(Fault(status, content_type="text/html", **options))
     started = time.monotonic()
     assert connect().balance().credits == 100.0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_an_answer_that_stops_in_the_middle_is_given_up_in_time(connect):
@@ -790,41 +749,6 @@ def test_an_answer_that_stops_in_the_middle_is_given_up_in_time(connect):
         with pytest.raises(TransportError, match=r"no answer within 0\.2 s"):
             connect(api_url=server.url, timeout=0.2).balance()
         silent.set()
-
-
-HEADS = st.sampled_from(
-    [
-        b"",
-        b"HTTP/1.1 ",
-        b"HTTP/1.1 200 OK\r\n",
-        WELL + b"\r\n",
-        WELL + b"Transfer-Encoding: chunked\r\n\r\n",
-        WELL + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b",
-        WELL + b"Content-Length: 5\r\n\r\n",
-        b"HTTP/1.1 429 No\r\nRetry-After: ",
-        b"HTTP/1.1 302 No\r\nLocation: ",
-        b"HTTP/1.1 401 No\r\nContent-Type: text/plain\r\n\r\n",
-    ]
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(head=HEADS, rest=st.binary(max_size=200))
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Length: -5\r\n\r\n{}")
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Length: 1, 2\r\n\r\n{}")
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"a: b\r\n" * 200)
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"a" * 100_000)
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Encoding: br, gzip\r\n\r\n{}")
-@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
-def test_garbage_on_the_wire_is_an_error_of_this_package(head, rest):
-    """Whatever bytes come, and however they end, only documented errors come out."""
-    with (
-        Wire(answering(head + rest)) as server,
-        StabilityClient(KEY, api_url=server.url, timeout=2.0) as client,
-        pytest.raises(ApiError) as caught,
-    ):
-        client.balance()
-    assert_is_told_well(caught.value)
 
 
 # What is refused before anything is sent
