@@ -10,9 +10,12 @@ from typing import Any
 
 from ._costs import Cost
 from ._log_entries import Known
-from ._log_rows import knows
+from ._log_rows import checked, knows
 
-__all__ = ["insert_costs", "read_costs", "write_costs"]
+__all__ = ["COST_KINDS", "insert_costs", "read_costs", "write_costs"]
+
+# What the columns hold, in the order of the fields of a cost.
+COST_KINDS = "tiifFiTTb"
 
 _COLUMNS = [each.name for each in dataclasses.fields(Cost)]
 
@@ -49,7 +52,7 @@ def read_costs(connection: sqlite3.Connection, known: Known, first: int, last: i
         " WHERE ended_at >= ? AND started_at <= ? ORDER BY started_at, id",
         (first, last),
     )
-    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
+    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in checked(cursor, COST_KINDS)]
     return [_cost(each, known) for each in rows]
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ._errors import LogError
-from ._log_rows import BUSY_SECONDS
+from ._log_rows import BUSY_SECONDS, checked
 from ._log_schema import MIGRATIONS, migration_names
 from ._text import clean_text
 
-__all__ = ["CHECK_THE_NAME", "is_readable", "naming", "reading", "writing"]
+__all__ = ["CHECK_THE_NAME", "is_readable", "journal_of", "naming", "reading", "writing"]
 
 _APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
 
@@ -88,6 +88,11 @@ def reading(path: Path, *, called: Path | None = None) -> Iterator[sqlite3.Conne
             yield connection if _has_readings(connection, called or path) else None
 
 
+def journal_of(path: Path) -> Path:
+    """Where SQLite keeps what it needs to undo a transaction that is cut off."""
+    return Path(f"{path}-journal")
+
+
 def is_readable(path: Path) -> bool:
     """Whether the file can be read as it is, with nothing to be rolled back before."""
     try:
@@ -128,7 +133,7 @@ def _roll_back_what_was_cut_off(path: Path) -> None:
 
     It does so at the next chance to write; a log that is only read would have to wait.
     """
-    if not path.with_name(path.name + "-journal").exists():
+    if not journal_of(path).exists():
         return
     with suppress(sqlite3.Error), closing(_connect(path, "rw")) as connection:
         # The first look into the file undoes it; one who is still writing is not waited for.
@@ -148,7 +153,8 @@ def _has_readings(connection: sqlite3.Connection, path: Path) -> bool:
 def _applied(connection: sqlite3.Connection, path: Path) -> set[str]:
     """The names of the migrations that the file has seen."""
     try:
-        applied = {name for (name,) in connection.execute(_APPLIED, [MIGRATIONS.name])}
+        rows = connection.execute(_APPLIED, [MIGRATIONS.name])
+        applied = {name for (name,) in checked(rows, "t")}
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise
@@ -157,7 +163,8 @@ def _applied(connection: sqlite3.Connection, path: Path) -> set[str]:
     if unknown:
         raise LogError(
             f"{path} was written by a newer version of stability_magic (it has"
-            f" {', '.join(sorted(unknown))}); it was left as it is. Upgrade stability_magic.",
+            f" {clean_text(', '.join(sorted(unknown)))}); it was left as it is. Upgrade"
+            " stability_magic.",
             path=path,
         )
     return applied

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from ._costs import Cost
 from ._errors import LogError
-from ._log_costs import insert_costs
-from ._log_file import CHECK_THE_NAME, is_readable, naming, reading, writing
-from ._log_rows import knows
+from ._log_costs import COST_KINDS, insert_costs
+from ._log_file import CHECK_THE_NAME, is_readable, journal_of, naming, reading, writing
+from ._log_rows import checked, knows
+from ._readings import EARLIEST, LATEST
 
 __all__ = ["Merged", "merge"]
 
@@ -62,7 +63,7 @@ def merge(path: Path, other: Path, told: Callable[[int, int], None]) -> Merged:
             raise LogError(f"{other} is no log of stability_magic; check the name.", path=other)
         source = _Source(connection, other)
         source.check()
-        ((count,),) = source.rows("SELECT count(*) FROM readings")
+        ((count,),) = source.rows("SELECT count(*) FROM readings", "i")
         if path.exists() and path.samefile(other):
             return Merged(0, count, 0, 0)
         with writing(path) as target:
@@ -78,9 +79,9 @@ class _Source(NamedTuple):
     connection: sqlite3.Connection
     path: Path
 
-    def rows(self, sql: str) -> Iterator[Any]:
+    def rows(self, sql: str, kinds: str) -> Iterator[Any]:
         with naming(self.path, CHECK_THE_NAME):
-            yield from self.connection.execute(sql)
+            yield from checked(self.connection.execute(sql), kinds)
 
     def knows(self, table: str) -> bool:
         with naming(self.path, CHECK_THE_NAME):
@@ -106,7 +107,7 @@ def _undisturbed(other: Path) -> Iterator[Path]:
     What a writer began that was killed has to be rolled back before anything can be read; that
     is done in a copy.
     """
-    journal = other.with_name(other.name + "-journal")
+    journal = journal_of(other)
     if not journal.exists() or is_readable(other):
         yield other
         return
@@ -120,9 +121,9 @@ def _undisturbed(other: Path) -> Iterator[Path]:
 def _take_names(source: _Source, target: sqlite3.Connection) -> int:
     """What is known of organizations and keys: the latest that was seen, on either side."""
     (before,) = target.execute("SELECT count(*) FROM organizations").fetchone()
-    for table, key, columns in (
-        ("organizations", "organization", ("seen_at", "name", "role")),
-        ("keys", "fingerprint", ("seen_at", "organization")),
+    for table, key, columns, kinds in (
+        ("organizations", "organization", ("seen_at", "name", "role"), "titt"),
+        ("keys", "fingerprint", ("seen_at", "organization"), "tit"),
     ):
         # Of two seen at one instant the same one wins in whatever order they come.
         names = ", ".join(columns)
@@ -131,7 +132,7 @@ def _take_names(source: _Source, target: sqlite3.Connection) -> int:
             f" VALUES ({', '.join('?' * (1 + len(columns)))}) ON CONFLICT ({key}) DO UPDATE SET"
             f" {', '.join(f'{each} = excluded.{each}' for each in columns)}"
             f" WHERE ({', '.join(f'excluded.{each}' for each in columns)}) > ({names})",
-            source.rows(f"SELECT {key}, {names} FROM {table}"),  # noqa: S608 - likewise
+            source.rows(f"SELECT {key}, {names} FROM {table}", kinds),  # noqa: S608 - likewise
         )
     (after,) = target.execute("SELECT count(*) FROM organizations").fetchone()
     return int(after - before)
@@ -144,26 +145,28 @@ def _take_readings(source: _Source, target: sqlite3.Connection, told: Callable[[
     hosts = _numbers(source, target, "hosts", "name") if with_host else {}
     hosts[None] = None
     host = "host" if with_host else "NULL"
-    rows = source.rows(
-        f"SELECT organization, read_at, id, credits, api, source, label, {host} FROM readings"  # noqa: S608 - likewise
-    )
+    columns = f"organization, read_at, id, credits, api, source, label, {host}"
+    rows = source.rows(f"SELECT {columns} FROM readings", "tibfitTI")  # noqa: S608 - likewise
     new = done = 0
     while batch := list(itertools.islice(rows, _BATCH)):
         with naming(source.path, CHECK_THE_NAME):
-            checked = [_checked(row, apis, hosts) for row in batch]
+            known = [_renumbered(row, apis, hosts) for row in batch]
         new += target.executemany(
             "INSERT INTO readings (organization, read_at, id, credits, api, source, label, host)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (organization, read_at, id) DO NOTHING",
-            checked,
+            known,
         ).rowcount
         done += len(batch)
         told(done)
     return new
 
 
-def _checked(row: Any, apis: Mapping[Any, int], hosts: Mapping[Any, int | None]) -> tuple[Any, ...]:
+def _renumbered(
+    row: Any, apis: Mapping[Any, int], hosts: Mapping[Any, int | None]
+) -> tuple[Any, ...]:
     organization, read_at, key, credits, api, source, label, host = row
-    if not math.isfinite(credits) or api not in apis or host not in hosts:
+    known = api in apis and host in hosts
+    if not (known and math.isfinite(credits) and EARLIEST <= read_at <= LATEST):
         raise sqlite3.DataError("a reading holds no number, or refers to what is not there")
     return organization, read_at, key, credits, apis[api], source, label, hosts[host]
 
@@ -172,7 +175,7 @@ def _numbers(
     source: _Source, target: sqlite3.Connection, table: str, column: str
 ) -> dict[Any, Any]:
     """By the number that a text has there, the one that it has here."""
-    there = list(source.rows(f"SELECT id, {column} FROM {table}"))  # noqa: S608
+    there = list(source.rows(f"SELECT id, {column} FROM {table}", "it"))  # noqa: S608
     target.executemany(
         f"INSERT INTO {table} ({column}) SELECT ?1"  # noqa: S608 - names of our own
         f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {column} = ?1)",
@@ -187,5 +190,5 @@ def _take_costs(source: _Source, target: sqlite3.Connection) -> int:
     if not source.knows("costs"):
         return 0
     names = [each.name for each in dataclasses.fields(Cost)]
-    rows = source.rows(f"SELECT {', '.join(names)} FROM costs")  # noqa: S608 - names of our own
+    rows = source.rows(f"SELECT {', '.join(names)} FROM costs", COST_KINDS)  # noqa: S608
     return insert_costs(target, (dict(zip(names, row, strict=True)) for row in rows))

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 from ._log_entries import Known
+from ._log_rows import checked
 from ._readings import Account, microseconds
 
 __all__ = ["known_of", "logged_organizations", "remember"]
@@ -27,12 +28,12 @@ def known_of(connection: sqlite3.Connection) -> Known:
     """The names of organizations, and the defaults of keys."""
     names = connection.execute("SELECT organization, name FROM organizations")
     defaults = connection.execute("SELECT fingerprint, organization FROM keys")
-    return Known(dict(names.fetchall()), dict(defaults.fetchall()))
+    return Known(dict(checked(names, "tt")), dict(checked(defaults, "tt")))
 
 
 def logged_organizations(connection: sqlite3.Connection) -> list[str]:
     """What readings are logged under: the ids of organizations, and of keys."""
-    return [organization for (organization,) in connection.execute(_LOGGED)]
+    return [organization for (organization,) in checked(connection.execute(_LOGGED), "t")]
 
 
 def remember(connection: sqlite3.Connection, account: Account, key_fingerprint: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ._log_entries import Known
 from ._log_file import reading, writing
 from ._log_names import known_of
-from ._log_rows import FIRST, knows
-from ._readings import microseconds
+from ._log_rows import FIRST, checked, knows
+from ._readings import EARLIEST, LATEST, microseconds
 from ._text import clean_text
 
 __all__ = ["Batch", "Lacking", "Outbox"]
@@ -183,8 +183,9 @@ def _met(connection: sqlite3.Connection, log: str, address: str) -> int:
 def _batch(connection: sqlite3.Connection, number: int, most: int) -> Batch | None:
     # What came since goes first: others wait for it.
     noted = _READINGS.format(source=_NOTED, which=f"u.shared_log = ? AND {_SENDABLE}", most=most)
-    readings = connection.execute(noted, [number]).fetchall()
-    costs = connection.execute(_COSTS.format(sendable=_SENDABLE, most=most), [number]).fetchall()
+    readings = list(checked(connection.execute(noted, [number]), "tibfttTT"))
+    costs_noted = _COSTS.format(sendable=_SENDABLE, most=most)
+    costs = list(checked(connection.execute(costs_noted, [number]), "tibifFiTT"))
     names = _names(connection)
     known = known_of(connection)
     if readings or costs:
@@ -201,7 +202,7 @@ def _batch(connection: sqlite3.Connection, number: int, most: int) -> Batch | No
     rest = _READINGS.format(
         source="readings AS r", which="(r.organization, r.read_at, r.id) > (?, ?, ?)", most=most
     )
-    readings = connection.execute(rest, position).fetchall()
+    readings = list(checked(connection.execute(rest, position), "tibfttTT"))
     unknown = {each for (each, *_) in readings if known.organization(each).startswith(_KEY)}
     return Batch(
         _told_of_readings([each for each in readings if each[0] not in unknown], known),
@@ -216,14 +217,14 @@ def _batch(connection: sqlite3.Connection, number: int, most: int) -> Batch | No
 def _position(connection: sqlite3.Connection, number: int) -> tuple[Any, ...] | None:
     """Up to where what was here at first is sent; None where it all is."""
     sql = "SELECT organization, read_at, id FROM shared_logs WHERE number = ?"
-    found = connection.execute(sql, [number]).fetchone()
-    return None if found is None or found[0] is None else tuple(found)
+    found = next(checked(connection.execute(sql, [number]), "TIB"), (None,))
+    return None if found[0] is None else tuple(found)
 
 
 def _told_of_readings(rows: Sequence[Any], known: Known) -> list[tuple[Any, ...]]:
     """Readings as the shared log has them."""
-    if not all(math.isfinite(row[3]) for row in rows):
-        raise sqlite3.DataError("an amount is no number")
+    if not all(math.isfinite(row[3]) and EARLIEST <= row[1] <= LATEST for row in rows):
+        raise sqlite3.DataError("an amount is no number, or a time none that a calendar has")
     return [
         (_told(known.organization(row[0])), row[1], row[2].hex(), row[3], *map(_told, row[4:]))
         for row in rows
@@ -251,7 +252,10 @@ def _told(text: str | None) -> str | None:
 
 def _names(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     rows = connection.execute("SELECT organization, seen_at, name FROM organizations")
-    return {clean_text(each): (seen_at, clean_text(name)) for each, seen_at, name in rows}
+    return {
+        clean_text(each): (seen_at, clean_text(name))
+        for each, seen_at, name in checked(rows, "tit")
+    }
 
 
 def _advance(connection: sqlite3.Connection, number: int, batch: Batch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from importlib.util import find_spec
@@ -11,19 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from pandas.api.types import infer_dtype
 
-from ._readings import microseconds
+from ._readings import EARLIEST, LATEST, microseconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BUSY_SECONDS", "FIRST", "LAST", "Columns", "Span", "fetch", "knows", "span_of"]
+__all__ = [
+    "BUSY_SECONDS",
+    "FIRST",
+    "LAST",
+    "Columns",
+    "Span",
+    "checked",
+    "fetch",
+    "knows",
+    "span_of",
+]
 
 # The times of all readings lie between them, in microseconds since 1970 UTC.
 FIRST, LAST = -(2**63), 2**63 - 1
 
 # How long to wait for others who write; before anything else is done with a connection.
 BUSY_SECONDS = 30.0
+
+_KINDS: Mapping[str, Any] = {"t": str, "i": int, "f": float, "b": bytes}
+_KINDS = {**_KINDS, **{name.upper(): (kind, type(None)) for name, kind in _KINDS.items()}}
 
 # Below this a second connection and the import of pyarrow take longer than they save.
 _WORTH_ARROW = 8 * 1024 * 1024
@@ -32,6 +46,7 @@ _SQL = (
     "SELECT {columns} FROM readings"
     " WHERE organization = ? AND read_at BETWEEN ? AND ? ORDER BY read_at, id"
 )
+_TEXTUAL = ("string", "empty")
 _TEXTS = {
     "source": "source",
     "label": "label",
@@ -59,6 +74,26 @@ class Columns(NamedTuple):
     times: NDArray[np.int64]
     credits: NDArray[np.float64]
     texts: Mapping[str, Any]
+
+
+def checked(rows: Iterable[Sequence[Any]], kinds: str) -> Iterator[Any]:
+    """Rows whose values are what their columns hold.
+
+    SQLite looks at that when it writes, and not when it reads what was damaged since.
+
+    Args:
+        rows: Of a table of the log.
+        kinds: A letter for each column: ``t`` for text, ``i`` for whole numbers, ``f`` for
+            others, ``b`` for bytes; in capitals where it may be missing.
+
+    Raises:
+        sqlite3.DataError: One is not.
+    """
+    types = [_KINDS[each] for each in kinds]
+    for row in rows:
+        if not all(map(isinstance, row, types)):
+            raise sqlite3.DataError("a value is of another kind than its column")
+        yield row
 
 
 def knows(connection: sqlite3.Connection, table: str) -> bool:
@@ -89,6 +124,8 @@ def fetch(
         found = [_through_sqlite(connection, each, texts) for each in spans]
     if not all(np.isfinite(each.credits).all() for each in found):
         raise sqlite3.DataError("an amount is no number")
+    if any((each.times < EARLIEST).any() or (each.times > LATEST).any() for each in found):
+        raise sqlite3.DataError("a time is none that a calendar has")
     return found
 
 
@@ -100,6 +137,8 @@ def _through_sqlite(connection: sqlite3.Connection, span: Span, texts: Sequence[
         rows = np.fromiter(cursor, dtype=kinds)
     except (TypeError, ValueError, OverflowError) as error:
         raise sqlite3.DataError("a time or an amount is no number") from error
+    if any(infer_dtype(rows[each]) not in _TEXTUAL for each in texts):
+        raise sqlite3.DataError("a text is none")
     return Columns(
         np.ascontiguousarray(rows["time"]),
         np.ascontiguousarray(rows["credits"]),

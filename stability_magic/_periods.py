@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._errors import BadArgument
 from ._when import PERIODS
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["known_period", "period_edges"]
 
 _HOUR = 3_600_000_000
+_LENGTHS = {"hour": _HOUR, "day": 24 * _HOUR, "week": 168 * _HOUR, "month": 720 * _HOUR}
+_MOST = 1_000_000
 
 
 def known_period(by: str) -> str:
@@ -42,9 +45,15 @@ def period_edges(first: int, last: int, by: str, zone: tzinfo) -> NDArray[np.int
         n + 1 ascending instants for n periods, in microseconds since 1970 UTC.
 
     Raises:
-        ValueError: ``by`` is none of the four.
+        ValueError: ``by`` is none of the four, or there would be more periods than memory has
+            room for.
     """
     by_clock = known_period(by) == "hour"
+    if (last - first) // _LENGTHS[by] > _MOST:
+        raise BadArgument(
+            f"the readings span {(last - first) // (365 * 24 * _HOUR):,} years, which is too many"
+            f" {by}s; use longer periods, or leave out the readings with odd times."
+        )
     edges = _hours(first, last, zone) if by_clock else _calendar(first, last, by, zone)
     begin = np.searchsorted(edges, first, side="right") - 1
     end = np.searchsorted(edges, last, side="right")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Account", "Balance", "Organization", "instant", "microseconds"]
+__all__ = ["EARLIEST", "LATEST", "Account", "Balance", "Organization", "instant", "microseconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# The times that a calendar has, in microseconds since 1970 UTC.
+EARLIEST = -62_135_596_800_000_000
+LATEST = 253_402_300_799_999_999
 
 
 def microseconds(at: datetime) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -123,6 +124,25 @@ def shell() -> Iterator[InteractiveShell]:
     atexit.unregister(shell.atexit_operations)
     shell.atexit_operations()
     InteractiveShell.clear_instance()
+
+
+# How often what is random is tried, where it comes from outside.
+EXAMPLES = "STABILITY_MAGIC_TEST_EXAMPLES"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--examples N``."""
+    parser.addoption(
+        "--examples",
+        type=int,
+        default=int(os.environ.get(EXAMPLES, "60")),
+        help="how many examples of each kind of hostile input to try (60)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before the tests that use it are imported."""
+    settings.register_profile("hostile", max_examples=config.getoption("--examples"))
 
 
 # Where everything has to run, what would be skipped is a failure.
