@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ._text import clean_text
+
 __all__ = [
     "ApiError",
     "AuthenticationError",
@@ -35,7 +37,13 @@ __all__ = [
 
 
 class StabilityMagicError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose.
+
+    Its message is one line that can be printed, whatever it names.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean_text(message))
 
 
 class SettingsError(StabilityMagicError):

@@ -16,7 +16,6 @@ from IPython.core.completer import (
     context_matcher,
 )
 from IPython.core.error import UsageError
-from IPython.core.magic import output_can_be_silenced
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
@@ -27,6 +26,7 @@ from ._completions import completions
 from ._errors import BadArgument, LowBalanceError, StabilityMagicError
 from ._session import Session
 from ._settings import StabilityMagic
+from ._text import clean_text
 from ._watch_display import WatchDisplay
 
 if TYPE_CHECKING:
@@ -107,11 +107,13 @@ class Magics:
         def magic(line: str) -> Any:
             if command.cell:
                 self._check_place(parser)
-            return self._run(command, parser, line)
+            answer = self._run(command, parser, _without_semicolon(line))
+            # IPython's own way of silencing takes the line for Python, and fails on half of it.
+            return None if _without_semicolon(line) != line.rstrip() else answer
 
         magic.__name__ = f"{_PREFIX}{command.name}"
         magic.__doc__ = parser.format_help()
-        return output_can_be_silenced(magic)
+        return magic
 
     def _cell_magic(self, name: str, parser: _Parser) -> Callable[[str, str], None]:
         def magic(line: str, cell: str) -> None:
@@ -133,7 +135,7 @@ class Magics:
             parser.error("it measures a cell, and stands at its head")
 
     def _run(self, command: Command, parser: _Parser, line: str) -> Any:
-        arguments = parser.parse_line(_without_semicolon(line))
+        arguments = parser.parse_line(line)
         try:
             with self._session.command():
                 outcome = command.run(self._session, arguments)
@@ -215,7 +217,8 @@ class _Parser(MagicArgumentParser):
     """Parses a magic's line; what is wrong with it becomes IPython's UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%{self.prog}: {message.rstrip('.')}. See %{self.prog}?")
+        message = clean_text(message.rstrip("."))
+        raise UsageError(f"%{self.prog}: {message}. See %{self.prog}?")
 
     def parse_line(self, argstring: str) -> argparse.Namespace:
         """The arguments in what stands behind the magic's name."""

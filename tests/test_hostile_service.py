@@ -1,0 +1,198 @@
+"""Whatever a service answers, and however it does: documented errors, no hang, no key shown.
+
+``python -m pytest tests/test_hostile_*.py --examples 100000`` looks longer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import unicodedata
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from IPython.utils.capture import capture_output
+
+from stability_magic import ApiError, StabilityClient, StabilityMagicError
+
+from ._support import KEY, assert_is_told_well
+from ._wire import Wire, answering
+
+HOSTILE = settings(
+    settings.get_profile("hostile"), deadline=None, suppress_health_check=list(HealthCheck)
+)
+WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+HEADS = st.sampled_from(
+    [
+        b"",
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 200 OK\r\n",
+        WELL + b"\r\n",
+        WELL + b"Transfer-Encoding: chunked\r\n\r\n",
+        WELL + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b",
+        WELL + b"Content-Length: 5\r\n\r\n",
+        b"HTTP/1.1 429 No\r\nRetry-After: ",
+        b"HTTP/1.1 302 No\r\nLocation: ",
+        b"HTTP/1.1 401 No\r\nContent-Type: text/plain\r\n\r\n",
+    ]
+)
+_HEADERS = (
+    "Content-Type Content-Length Content-Encoding Transfer-Encoding Retry-After Location Date"
+    " Connection Set-Cookie WWW-Authenticate X-Odd"
+)
+_VALUES = "application/json text/html gzip br chunked close nan 1e400 0 -1 5 99999999999999999999"
+NAMES = st.sampled_from(_HEADERS.split())
+VALUES = st.sampled_from(
+    [*_VALUES.split(), "Wed, 21 Oct 2015 07:28:00 GMT", KEY, f"Bearer {KEY}"]
+) | st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=30)
+# Any text that JSON can say, with what harms terminals, pages and files among it.
+TEXT = st.text(max_size=40) | st.sampled_from(
+    [
+        *("", " ", "\x1b[31mred", "a\nb", "\u202eabc", "$x^2$", "<script>", "../..", "_name", KEY),
+        *("\ud800", "\0", "é" * 300, "null", "key:abc", "org-1", "🎨", "\N{HEBREW LETTER ALEF}"),
+    ]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=8,
+)
+CREDITS = st.floats() | st.integers() | st.sampled_from(["1", None, True, [], {}, 1e308, -0.0])
+ORGANIZATION = st.fixed_dictionaries(
+    {"id": TEXT, "name": TEXT, "role": TEXT, "is_default": st.booleans()}
+)
+BODY = (
+    ANYTHING
+    | st.fixed_dictionaries({"credits": CREDITS})
+    | st.fixed_dictionaries({"id": TEXT, "name": TEXT, "message": TEXT, "errors": ANYTHING})
+    | st.fixed_dictionaries(
+        {"id": TEXT, "email": TEXT, "organizations": st.lists(ORGANIZATION, max_size=4)}
+    )
+)
+
+
+def sent(status: int, headers: list[tuple[str, str]], body: object) -> bytes:
+    """An answer as it goes over the wire."""
+    lines = [f"HTTP/1.1 {status} Any", *(f"{name}: {value}" for name, value in headers)]
+    told = json.dumps(body).encode("utf-8", "surrogatepass")
+    return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + told
+
+
+def asked(answer: bytes, timeout: float = 2.0) -> None:
+    """Both operations, of which each may only succeed or raise a documented error."""
+    with (
+        Wire(answering(answer)) as server,
+        StabilityClient(KEY, api_url=server.url, timeout=timeout) as client,
+    ):
+        for operation in (client.balance, client.account):
+            told: object = None
+            try:
+                value = operation()
+            except ApiError as error:
+                told = error
+            if isinstance(told, ApiError):
+                assert_is_told_well(told)
+            else:
+                assert KEY not in f"{value!r} {value}"
+
+
+@HOSTILE
+@given(head=HEADS, rest=st.binary(max_size=200))
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Length: -5\r\n\r\n{}")
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Length: 1, 2\r\n\r\n{}")
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"a: b\r\n" * 200)
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"a" * 100_000)
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Content-Encoding: br, gzip\r\n\r\n{}")
+@example(head=b"HTTP/1.1 200 OK\r\n", rest=b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+def test_garbage_on_the_wire_is_an_error_of_this_package(head: bytes, rest: bytes) -> None:
+    """Whatever bytes come, and however they end."""
+    asked(head + rest)
+
+
+@HOSTILE
+@given(
+    status=st.sampled_from([200, 200, 400, 401, 402, 403, 404, 410, 418, 429, 500, 503, 302, 307])
+    | st.integers(100, 999),
+    headers=st.lists(st.tuples(NAMES, VALUES), max_size=5),
+    body=BODY,
+)
+def test_any_answer_is_a_value_or_a_documented_error(
+    status: int, headers: list[tuple[str, str]], body: object
+) -> None:
+    """Statuses, headers and bodies that could come, and that could not."""
+    asked(sent(status, headers, body))
+
+
+@settings(HOSTILE, max_examples=max(10, settings.get_profile("hostile").max_examples // 10))
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=30), max_size=6),
+    endless=st.booleans(),
+    head=HEADS,
+)
+def test_slow_and_endless_answers_are_given_up(
+    pieces: list[bytes], endless: bool, head: bytes
+) -> None:
+    """What trickles in, stops, or never stops, ends in the time that was given."""
+    over = threading.Event()
+
+    def reply(connection) -> None:
+        connection.sendall(head)
+        while True:
+            for piece in pieces or [b" "]:
+                connection.sendall(piece)
+                if over.wait(0.01):
+                    return
+            if not endless:
+                over.wait(0.5)
+                return
+
+    with (
+        Wire(reply) as server,
+        StabilityClient(KEY, api_url=server.url, timeout=0.05) as client,
+    ):
+        with pytest.raises(ApiError) as caught:
+            client.balance()
+        over.set()
+    assert_is_told_well(caught.value)
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A server that answers each operation with what it is told to."""
+    bodies: dict[str, object] = {}
+
+    def reply(connection) -> None:
+        kind = "account" if b"/user/account" in server.requests[-1] else "balance"
+        connection.sendall(sent(200, [("Connection", "close")], bodies[kind]))
+
+    with Wire(reply) as server:
+        yield server, bodies
+
+
+@HOSTILE
+@given(
+    organizations=st.lists(ORGANIZATION, min_size=1, max_size=3),
+    credits=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_any_name_can_be_shown(
+    served, shell, monkeypatch, tmp_path, organizations, credits
+) -> None:
+    """In lines, frames, the log and its histories; nothing that harms a terminal is printed."""
+    server, bodies = served
+    monkeypatch.setenv("STABILITY_API_HOST", server.url)
+    monkeypatch.setenv("STABILITY_API_KEY", KEY)
+    monkeypatch.setenv("STABILITY_MAGIC_LOG", str(tmp_path / f"{len(server.requests)}.db"))
+    bodies["account"] = {"id": "user-1", "email": f"{KEY}@x", "organizations": organizations}
+    bodies["balance"] = {"credits": credits}
+    for line in ("account", "balance -a", "history", "usage --by week", "forecast"):
+        with capture_output() as shown:
+            result = shell.run_cell(f"answer = %stability_{line}")
+        error = result.error_in_exec or result.error_before_exec
+        assert error is None or isinstance(error, StabilityMagicError), repr(error)
+        told = shown.stdout + shown.stderr
+        assert not {unicodedata.category(each) for each in told if each != "\n"} & {"Cc", "Cs"}
+        assert KEY not in told
+        frame = shell.user_ns.pop("answer", None)
+        assert KEY not in f"{frame!r} {frame if frame is None else frame._repr_html_()}"
