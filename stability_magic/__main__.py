@@ -18,6 +18,7 @@ from ._outcome import Outcome
 from ._session import Session
 from ._settings import StabilityMagic
 from ._tables import FORMATS, as_text
+from ._text import folded
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _run(parser: argparse.ArgumentParser, session: Session, arguments: argparse.
             outcome = arguments.of.run(session, arguments)
     except BadArgument as error:
         _tell(session)
-        print(f"{_PROGRAM} {arguments.command}: error: {error}", file=sys.stderr)
+        _say(f"{_PROGRAM} {arguments.command}: error: {error}")
         return _WRONG_ARGUMENTS
     except StabilityMagicError as error:
         return _fail(session, error)
@@ -107,7 +108,7 @@ def _run(parser: argparse.ArgumentParser, session: Session, arguments: argparse.
         return _watch(session, outcome.watch)
     if not (session.settings.quiet or getattr(arguments, "quiet", False)):
         for each in outcome.lines:
-            print(each, file=sys.stderr)
+            _say(each)
     _show(outcome, arguments.format)
     if outcome.error is not None:
         return _fail(session, outcome.error)
@@ -141,7 +142,7 @@ def _watch(session: Session, watch: Watch) -> int:
         known = warned.get(id(watched), 0)
         warned[id(watched)] = len(watched.warnings)
         for line in (watch.line(watched), *watched.warnings[known:]):
-            print(line, file=sys.stderr, flush=True)
+            _say(line)
 
     try:
         watch.start(show)
@@ -155,13 +156,20 @@ def _watch(session: Session, watch: Watch) -> int:
 
 def _tell(session: Session) -> None:
     for each in session.take_notes():
-        print(f"{_PROGRAM}: {each}", file=sys.stderr)
+        _say(f"{_PROGRAM}: {each}")
 
 
 def _fail(session: Session, error: StabilityMagicError) -> int:
     _tell(session)
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    _say(f"{type(error).__name__}: {error}")
     return _LOW if isinstance(error, LowBalanceError) else _FAILED
+
+
+def _say(line: str) -> None:
+    """Tells a person something; a terminal would break a long line amid its words."""
+    if sys.stderr.isatty():
+        line = folded(line, shutil.get_terminal_size().columns)
+    print(line, file=sys.stderr, flush=True)
 
 
 def _tour(parser: argparse.ArgumentParser, session: Session, folder: Path) -> int:
@@ -186,7 +194,7 @@ def _tour(parser: argparse.ArgumentParser, session: Session, folder: Path) -> in
 _NEXT = """
 All of this is SIMULATED. The picture is {picture}
 
-Go on in a notebook (with your key in STABILITY_API_KEY, or %stability_demo without one):
+Go on in a notebook, with your key in STABILITY_API_KEY or with %stability_demo:
 
     %load_ext stability_magic
     %stability_balance

@@ -100,7 +100,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "balance",
-        "Ask for the credits that are left, log the reading, and show the readings so far.",
+        "Ask for the credits that are left, log the reading, show the readings so far.",
         ("", "-a --since 7d", "-o org-1234 --label 'before the batch'", "--require 5usd"),
         _actions.balance,
         (

@@ -20,6 +20,9 @@ _ROWS = 40
 _LONGEST_NAME = 40
 _SHORTEST_NAME = 12
 
+# What a narrow terminal shortens, first to last.
+_SHORTENED = ("label", "name")
+
 # What a narrow terminal does without first.
 _DISPENSABLE = (
     "cell",
@@ -32,6 +35,8 @@ _DISPENSABLE = (
     "role",
     "email",
     "organization",
+    # The line above the table tells it, too.
+    "spent_per_day",
 )
 _WORDS = frozenset(
     {"organization", "name", "role", "user", "email", "source", "label", "evidence", "cell"}
@@ -88,10 +93,11 @@ def _table(frame: pd.DataFrame, width: int) -> str:
             for spent, bound in zip(columns["spent"], bounds, strict=True)
         ]
     lines = _rendered(columns)
-    if "name" in columns and (excess := len(lines[0]) - width) > 0:
-        longest = max(_SHORTEST_NAME, max(map(len, columns["name"])) - excess)
-        columns["name"] = [shortened(each, longest) for each in columns["name"]]
-        lines = _rendered(columns)
+    for name in _SHORTENED:
+        if name in columns and (excess := len(lines[0]) - width) > 0:
+            longest = max(_SHORTEST_NAME, max(map(len, columns[name])) - excess)
+            columns[name] = [shortened(each, longest) for each in columns[name]]
+            lines = _rendered(columns)
     without = []
     for each in _DISPENSABLE:
         if each in columns and len(lines[0]) > width:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 
-__all__ = ["Address", "Secret", "clean_text", "masked_email", "shortened"]
+__all__ = ["Address", "Secret", "clean_text", "folded", "masked_email", "shortened"]
 
 # An address of a database that holds nothing secret but what stands before the @.
 _ADDRESS = re.compile(r"(\w+://)([^@/?#\s]*@)?([\w.,:%\[\]-]*(?:/[\w.%-]*)?)(\?.*)?")
@@ -70,3 +71,10 @@ def masked_email(address: str) -> str:
 def shortened(value: str, longest: int) -> str:
     """Text of so many characters at most, with an ellipsis where it was cut."""
     return value if len(value) <= longest else value[: longest - 1].rstrip("…") + "…"
+
+
+def folded(value: str, width: int) -> str:
+    """Text broken between words into lines of so many characters; a longer word stays whole."""
+    return textwrap.fill(
+        value, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -259,12 +259,15 @@ def test_the_version_is_the_package_s(capsys):
     [each for each in COMMANDS if each.place != "magic"],
     ids=lambda each: each.name,
 )
-def test_every_command_explains_itself(capsys, command):
-    """--help shows what it does, every option and examples."""
+def test_every_command_explains_itself(capsys, monkeypatch, command):
+    """--help shows what it does, every option and examples, in eighty columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main([command.name, "--help"])
     assert ended.value.code == 0
-    text = " ".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    text = " ".join(shown.split())
     assert command.summary in text
     assert f"examples: stability-magic {command.name}" in text
     for each in command.arguments:
