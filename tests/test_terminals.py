@@ -15,7 +15,11 @@ from stability_magic._costs import Cost
 from stability_magic._log import entry
 from stability_magic._readings import microseconds
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="for systems with pseudo-terminals")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="for systems with pseudo-terminals"),
+    # From Python 3.12 on: the simulator has threads, and what is forked becomes another program.
+    pytest.mark.filterwarnings("ignore:.* multi-threaded, use of forkpty:DeprecationWarning"),
+]
 
 COLUMNS = 80
 PATIENCE = 120
@@ -123,3 +127,41 @@ def test_the_demo_fits_the_terminal(terminals, tmp_path):
     named = [each for each in lines if str(folder) in each]
     assert len(named) >= 3
     assert not [each for each in lines if len(each) > COLUMNS and each not in named]
+
+
+@pytest.mark.usefixtures("api", "log_path")
+def test_ipython_runs_the_magics_and_ends(terminals):
+    """As ``ipython -c`` does."""
+    code = "%load_ext stability_magic\n%stability_balance"
+    started = terminals.start("-m", "IPython", "--no-banner", "-c", code)
+    shown = started.read()
+    started.close()
+    assert started.exitstatus == 0
+    assert "Fernhill Studio (simulated): " in shown
+    assert "read_at" in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.usefixtures("api", "log_path")
+def test_ipython_at_its_prompt(terminals):
+    """A watch outlives the cell that Ctrl-C ends, and keeps nobody from leaving."""
+    colours = "--TerminalInteractiveShell.colors=nocolor"
+    ipython = terminals.start("-m", "IPython", "--no-banner", "--no-confirm-exit", colours)
+
+    def enter(number: int, line: str, *shown: str) -> None:
+        ipython.expect_exact(f"In [{number}]:")
+        ipython.sendline(line)
+        for each in shown:
+            ipython.expect_exact(each)
+
+    enter(1, "%load_ext stability_magic")
+    enter(2, "%stability_balance", " credits ($", "first reading", "read_at")
+    enter(3, "%stability_watch --every 10s", "nothing spent since", " · next ", "1 rows")
+    # The prompt repeats what is typed, and this does not look like what it prints.
+    enter(4, "print('be' + 'gun', flush=True); import time; time.sleep(3600)", "begun")
+    ipython.sendintr()
+    enter(5, "%stability_watch --status", "nothing spent since", " · next ", "1 rows")
+    enter(6, "exit")
+    ipython.read()
+    ipython.close()
+    assert ipython.exitstatus == 0
