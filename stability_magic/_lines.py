@@ -133,6 +133,9 @@ def lasts_phrase(row: pd.Series[Any], now: datetime) -> list[str]:
     exact = (middle - now).total_seconds() < 2 * 86_400
     say = _moment_text if exact else _day_text
     first, at = say(early, now), say(middle, now)
+    if exact and early.date() == now.date() < middle.date():
+        # After another day's time a bare one would be taken for that day's.
+        first = f"today {first}"
     if late is None:
         return [f"lasts until {at} (from {first} on)"]
     last = say(late, now)
@@ -277,7 +280,7 @@ def soon_warning(watched: Watched, early: datetime, now: datetime) -> str:
     """That the credits may run out soon."""
     return (
         f"WARNING, {time_phrase(now, now)}, {name_text(watched.name)}: the credits may run out"
-        f" on {_moment_text(early, now)} already"
+        f" as early as {_moment_text(early, now)}"
     )
 
 

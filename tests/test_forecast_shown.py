@@ -12,7 +12,8 @@ from matplotlib.collections import PolyCollection
 from stability_magic import Balance, BalanceLog, plot_balance, plot_usage
 from stability_magic.__main__ import main
 from stability_magic._frames import COLUMNS
-from stability_magic._lines import lasts_phrase
+from stability_magic._lines import lasts_phrase, soon_warning
+from stability_magic._watch import Watched
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -58,6 +59,14 @@ def told(**changes: object) -> pd.Series:
             "lasts until 18:00 (15:00-23 Nov 02:30)",
         ),
         (
+            {
+                "empty_at": "2026-11-23 13:00",
+                "empty_early": "2026-11-22 23:30",
+                "empty_late": "2026-11-24 09:00",
+            },
+            "lasts until 23 Nov 13:00 (today 23:30-24 Nov 09:00)",
+        ),
+        (
             {"empty_early": "2026-12-03 01:00", "empty_late": "2026-12-03 23:00"},
             "lasts until 3 Dec",
         ),
@@ -66,6 +75,15 @@ def told(**changes: object) -> pd.Series:
 def test_the_phrase_is_as_exact_as_it_is_sure(changes, said):
     """Days far off, hours when it is near, the month once where it is the same."""
     assert lasts_phrase(told(**changes), NOW) == [said]
+
+
+def test_a_warning_ahead_can_be_read_out():
+    """Of an hour of this day as of a later day."""
+    watched = Watched("org-1", NOW, 0.0, name="One")
+    for hours, early in ((6, "18:00"), (30, "23 Nov 18:00")):
+        warning = soon_warning(watched, NOW + timedelta(hours=hours), NOW)
+        said = f"the credits may run out as early as {early}"
+        assert warning == f"WARNING, 12:00, One: {said}"
 
 
 @pytest.mark.parametrize(
