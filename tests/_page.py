@@ -194,6 +194,8 @@ class Page:
     def edit(self, at: int) -> None:
         """Puts the cursor into a cell."""
         self.until(lambda: self._in_cell(at, ".cm-content").click() is None)
+        # What is typed before would be taken for shortcuts.
+        self.until(lambda: self._in_cell(at, ".cm-focused"))
 
     def code(self, at: int) -> str:
         """What stands in a cell."""
