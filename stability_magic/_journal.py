@@ -10,6 +10,8 @@ from ._errors import LogError
 from ._waiting import Notes, Waiting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from ._balances import Balances, Marks
@@ -41,6 +43,7 @@ class Journal:
         self.waiting = Waiting()
         self._notes = notes
         self._link = link
+        self._written: set[Path] = set()
 
     def write(
         self,
@@ -64,8 +67,10 @@ class Journal:
         waiting = self.waiting
         waiting.entries.extend(entries)
         waiting.costs.extend(costs)
+        log = self.log()
+        gone = log.path in self._written and not log.path.exists()
         try:
-            self.log().write(
+            log.write(
                 waiting.entries,
                 account=account,
                 key_fingerprint=key_fingerprint,
@@ -83,6 +88,11 @@ class Journal:
                 self._notes.told.append(f"{error} The cost will be written with the next reading.")
             return False
         self.waiting = Waiting()
+        self._written.add(log.path)
+        if gone:
+            self._notes.told.append(
+                f"{log.path} is gone, which this session wrote to; a new log was begun."
+            )
         return True
 
     def send(self) -> None:

@@ -51,7 +51,7 @@ class Session:
         self._client: StabilityClient | None = None
         self._client_asks = ("", "", "")
         self._account: Account | None = None
-        self._account_logged = False
+        self._account_logged: Path | None = None
         self._link = Link(
             lambda: shared_target(settings),
             self.log,
@@ -142,7 +142,7 @@ class Session:
             if self._client is not None:
                 self._client.close()
             self._client, self._client_asks = client, asked
-            self._account, self._account_logged = None, False
+            self._account, self._account_logged = None, None
         self._client.timeout = settings.timeout
         return self._client
 
@@ -161,7 +161,7 @@ class Session:
         """
         with self._busy:
             client = self.client()
-            self._account, self._account_logged = client.account(), False
+            self._account, self._account_logged = client.account(), None
             return self._account
 
     def take(
@@ -317,12 +317,16 @@ class Session:
     def _write(
         self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = (), *, send: bool = True
     ) -> None:
+        path = self.log().path
+        # A log that was begun anew does not know the names yet.
+        logged = self._account_logged == path and path.exists()
         written = self.journal.write(
             entries,
             costs,
-            account=None if self._account_logged else self._account,
+            account=None if logged else self._account,
             key_fingerprint=self._client.key_fingerprint if self._client else "",
         )
-        self._account_logged |= written
+        if written and self._account is not None:
+            self._account_logged = path
         if send:
             self.journal.send()
