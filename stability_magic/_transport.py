@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Self, TypeVar, cast
+from functools import cache, partial
+from typing import Any, Self, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
@@ -180,38 +178,40 @@ def _in_time(fileno: Callable[[], int], seconds: float, read: Callable[[], _T]) 
     return found
 
 
-class _Connection(HTTPConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        return _in_time(self.sock.fileno, cast("float", self.timeout), super().getresponse)
+class _InTime:
+    """A connection whose time-out holds for the whole head of an answer."""
+
+    sock: Any
+    timeout: Any
+
+    def getresponse(self) -> HTTPResponse:
+        read: Callable[[], HTTPResponse] = super().getresponse  # type: ignore[misc]
+        return _in_time(self.sock.fileno, self.timeout, read)
 
 
-class _SecureConnection(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        return _in_time(self.sock.fileno, cast("float", self.timeout), super().getresponse)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+@cache
+def _with_time(pool: Any) -> Any:
+    """A kind of connection pools, with such connections."""
+    connection = type(pool.ConnectionCls.__name__, (_InTime, pool.ConnectionCls), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
 
 class _Adapter(HTTPAdapter):
-    """Connections whose time-out holds for the whole head of an answer."""
+    """Whatever way leads to the service, its connections are in time."""
 
     def init_poolmanager(self, *details: Any, **named: Any) -> None:
         super().init_poolmanager(*details, **named)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self._keep_time(self.poolmanager)
 
     def proxy_manager_for(self, *details: Any, **named: Any) -> Any:
         manager = super().proxy_manager_for(*details, **named)
-        manager.pool_classes_by_scheme = _POOLS
+        self._keep_time(manager)
         return manager
 
-
-_POOLS = {"http": _Pool, "https": _SecurePool}
+    def _keep_time(self, manager: Any) -> None:
+        kinds = manager.pool_classes_by_scheme
+        if not all(issubclass(pool.ConnectionCls, _InTime) for pool in kinds.values()):
+            manager.pool_classes_by_scheme = {name: _with_time(kinds[name]) for name in kinds}
 
 
 def _body(response: requests.Response, timeout: float) -> bytes:
@@ -244,10 +244,10 @@ def _reason(error: Exception, timeout: float) -> str:
     """Why no answer arrived, in a few words."""
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return f"no answer within {timeout:g} s"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy did not let the request through; check HTTPS_PROXY"
     if isinstance(error, _BAD_ADDRESS):
         return "its address or that of a proxy cannot be used; check api_url and HTTPS_PROXY"
+    if isinstance(error, requests.exceptions.ProxyError) or "SOCKS" in str(error):
+        return "the proxy did not let the request through; check HTTPS_PROXY"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate or connection is not valid"
     words = str(error)

@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from stability_magic._simulator import SimulatedClock, Simulator
 
+from ._leaks import assert_no_key, search_files, watch_outputs
 from ._postgres import Server, binaries
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -53,6 +54,15 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+
+
+@pytest.fixture(autouse=True)
+def no_key_gets_out(environment: None, tmp_path: Path) -> Iterator[None]:
+    """Whatever a test prints or writes, the key is not in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        watch_outputs(patch)
+        yield
+    search_files(tmp_path)
 
 
 @pytest.fixture
@@ -153,8 +163,14 @@ EVERYTHING = "STABILITY_MAGIC_TEST_EVERYTHING"
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test, with its reason."""
-    return _no_skip((yield))
+    """A skipped test, with its reason; and what a test has printed, which holds no key."""
+    report = _no_skip((yield))
+    for name, content in report.sections:
+        try:
+            assert_no_key(name, content)
+        except AssertionError as error:
+            report.outcome, report.longrepr = "failed", str(error)
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
