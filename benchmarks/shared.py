@@ -32,8 +32,9 @@ from stability_magic._sync import send
 from stability_magic._text import Address
 from tests._postgres import Server
 
-from .__main__ import BEGIN, ORGANIZATION, entries, report, shell
-from ._timing import side_by_side
+from ._logs import BEGIN, ORGANIZATION, entries
+from ._timing import report, side_by_side
+from .balance import shell
 
 # A reading of every organization each ten minutes, with a top-up of a thousand credits every
 # nineteen days.

@@ -11,7 +11,7 @@ from ._errors import ApiError, BadArgument, SettingsError, StabilityMagicError
 from ._outcome import Outcome
 from ._settings import KEY_VARIABLE
 from ._when import parse_every, parse_when
-from ._windows import lookback, within
+from ._windows import within
 
 if TYPE_CHECKING:
     from ._balances import Balances
@@ -73,11 +73,9 @@ def _balance(session: Session, arguments: argparse.Namespace) -> tuple[Outcome, 
     error = _one_error(errors, len(wanted))
     if error and not entries:
         raise error
-    # The forecast looks further back than the frame may.
     latest = session.journal.latest(
         entries,
         since,
-        lookback(settings.now()),
         logged=not arguments.no_log,
         hosts=arguments.host,
         names=session.names,

@@ -204,7 +204,6 @@ class Journal:
         self,
         taken: Sequence[Entry],
         since: datetime | None,
-        back: datetime,
         *,
         logged: bool,
         hosts: bool,
@@ -215,35 +214,32 @@ class Journal:
         Args:
             taken: The new entries.
             since: From when on the frame shall be.
-            back: From when on the series shall be.
             logged: Whether the new entries were to be logged.
             hosts: Also tell which machine took each.
             names: Names by organization id, for when the log cannot tell them.
         """
-        from ._latest import latest_of_frame, latest_of_shared
+        from ._latest import latest_of_frame, latest_of_log, latest_of_shared
         from ._log import unlogged_frame
 
         unlogged = () if logged else tuple(taken)
         # What belongs to a key alone is not in the shared log.
         known = not any(each.organization.startswith("key:") for each in taken)
         found = self._shared(
-            lambda shared: latest_of_shared(shared, taken, since, back, unlogged, hosts=hosts),
+            lambda shared: latest_of_shared(shared, taken, since, unlogged, hosts=hosts),
             local=not known,
         )
         if found is not None:
             return found[0]
         log, unlogged = self.log(), (*self.waiting.entries, *unlogged)
-        organizations = [each.organization for each in taken]
-        begin = None if since is None else min(since, back)
         try:
-            frame = log.covering(organizations, begin, unlogged=unlogged, hosts=hosts)
+            return latest_of_log(log, taken, since, unlogged, hosts=hosts)
         except LogError as error:
             # Where it could not be written either, that has been said.
             if not self.waiting.entries:
                 self._notes.told.append(f"{error} Only the new reading is shown.")
             waiting = {each.id: each for each in (*unlogged, *taken)}
             frame = unlogged_frame(list(waiting.values()), names, log.zone, hosts=hosts)
-        return latest_of_frame(frame, taken, back)
+            return latest_of_frame(frame, taken)
 
     def _shared(
         self, question: Callable[[SharedLog], Result], *, local: bool

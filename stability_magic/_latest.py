@@ -10,14 +10,15 @@ import pandas as pd
 
 from ._balances import Balances, balances
 from ._forecast import forecast_marks
+from ._hours import looks_back_to
 from ._readings import instant
-from ._windows import within
 
 if TYPE_CHECKING:
+    from ._log import BalanceLog
     from ._log_entries import Entry
     from ._shared import SharedLog
 
-__all__ = ["Latest", "latest_of_frame", "latest_of_shared"]
+__all__ = ["Latest", "latest_of_frame", "latest_of_log", "latest_of_shared"]
 
 
 class Latest(NamedTuple):
@@ -33,30 +34,56 @@ class Latest(NamedTuple):
     balances: list[Balances]
 
 
-def latest_of_frame(readings: pd.DataFrame, taken: Sequence[Entry], back: datetime) -> Latest:
+def latest_of_frame(readings: pd.DataFrame, taken: Sequence[Entry]) -> Latest:
     """The same from a frame.
 
     Args:
         readings: A readings frame that holds the new entries.
         taken: These.
-        back: From when on the series shall be, with the reading before.
     """
-    return Latest(readings, [balances(_of_one(readings, each, back)) for each in taken])
+    return Latest(readings, [balances(_of_one(readings, each)) for each in taken])
 
 
-def _of_one(readings: pd.DataFrame, last: Entry, back: datetime) -> pd.DataFrame:
+def _of_one(readings: pd.DataFrame, last: Entry) -> pd.DataFrame:
     """One organization's readings up to an entry; a clock that was set back hides none."""
     at = pd.Timestamp(instant(last.read_at))
     until = readings.iloc[: readings.index.searchsorted(at, side="right")]
-    until = until[until["organization"] == last.organization]
-    return until.iloc[max(0, len(until) - len(within(until, back)) - 1) :]
+    return until[until["organization"] == last.organization]
+
+
+def latest_of_log(
+    log: BalanceLog,
+    taken: Sequence[Entry],
+    since: datetime | None,
+    unlogged: Sequence[Entry],
+    *,
+    hosts: bool,
+) -> Latest:
+    """The same from the local log; the arguments are those of :func:`latest_of_shared`."""
+    organizations = [each.organization for each in taken]
+    readings = log.covering(organizations, since, unlogged=unlogged, hosts=hosts)
+    back = _back(taken)
+    if since is None or since <= back:
+        return latest_of_frame(readings, taken)
+    whole = log.balances(organizations, back, unlogged=unlogged)
+    return Latest(readings, [_up_to(whole, each) for each in taken])
+
+
+def _up_to(whole: Balances, last: Entry) -> Balances:
+    at = whole.organizations.index(last.organization)
+    series = whole.series[at].until(last.read_at)
+    return Balances([series], [last.organization], [whole.names[at]], whole.zone)
+
+
+def _back(taken: Sequence[Entry]) -> datetime:
+    """From when on the balance line looks at readings, with the one before."""
+    return instant(min(looks_back_to(each.read_at) for each in taken))
 
 
 def latest_of_shared(
     shared: SharedLog,
     taken: Sequence[Entry],
     since: datetime | None,
-    back: datetime,
     unlogged: Sequence[Entry],
     *,
     hosts: bool,
@@ -67,7 +94,6 @@ def latest_of_shared(
         shared: Holds the new entries, but for those in ``unlogged``.
         taken: The new entries.
         since: From when on the frame shall be.
-        back: From when on the series shall be, with the reading before.
         unlogged: Entries that it does not hold.
         hosts: Also tell which machine took each.
     """
@@ -76,7 +102,7 @@ def latest_of_shared(
     parts = [
         shared.balances(
             [each.organization],
-            back,
+            _back([each]),
             instant(each.read_at + 1),
             forecast_marks,
             unlogged=unlogged,
