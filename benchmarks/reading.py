@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import sqlite3
 import subprocess
 import sys
@@ -102,24 +101,23 @@ def _sizes(root: Path) -> None:
 
 _PEAK = """
 import re, sys
-from stability_magic import BalanceLog, usage
-from stability_magic import _log_rows
+from datetime import UTC
+from stability_magic import BalanceLog
+from stability_magic._spend import usage_of
 import pyarrow.compute, adbc_driver_sqlite.dbapi
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+log = BalanceLog(sys.argv[1], timezone=UTC)
 before = peak()
-frame = BalanceLog(sys.argv[1]).readings()
-history = peak() - before
-usage(frame)
-print(history, peak() - before)
+kept = log.readings() if sys.argv[2] == "history" else usage_of(log.balances(), "day")
+print(peak() - before)
 """
 
 
 def _memory(path: Path) -> None:
     if not Path("/proc/self/status").exists():
         return
-    told = subprocess.run(
-        [sys.executable, "-c", _PEAK, str(path)], check=True, capture_output=True, encoding="utf-8"
-    ).stdout
-    for what, peak in zip(("history", "history and usage"), re.findall(r"\S+", told), strict=True):
-        tell(f"peak memory above the imports, MB: {what}", f"{float(peak):.0f}", aim="250")
+    for what in ("history", "usage by day"):
+        command = [sys.executable, "-c", _PEAK, str(path), what]
+        told = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+        tell(f"peak memory above the imports, MB: {what}", f"{float(told):.0f}", aim="250")
