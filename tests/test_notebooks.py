@@ -29,7 +29,8 @@ def notebook(request) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
         environment.delenv("STABILITY_API_KEY", raising=False)
         environment.delenv("MPLBACKEND", raising=False)
         environment.setenv("TZ", "UTC")
-        NotebookClient(fresh, timeout=120, kernel_name="python3").execute()
+        # Under load a kernel sends what one cell prints in several pieces.
+        NotebookClient(fresh, timeout=120, kernel_name="python3", coalesce_streams=True).execute()
     for cell in fresh.cells:
         cell.metadata.pop("execution", None)
     fresh.metadata = kept.metadata
