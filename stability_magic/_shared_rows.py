@@ -1,7 +1,6 @@
 """Readings out of the shared log, added up in the database as far as nothing depends on them.
 
-Every statement is about one organization, so that each is answered at one place where the
-table is spread by it; many are under way at once.
+Many questions are under way at once, each about one organization.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from ._frames import SMALLEST_CHANGE
 from ._log_rows import FIRST, LAST, Columns, Span
 from ._shared_connection import Target, naming, patience
 from ._shared_schema import in_schema
+from ._shared_sql import AMOUNTS, REDUCED, ROWS, SETTINGS, SPAN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,120 +36,6 @@ _FEW = 1000
 _AT_ONCE = 16
 
 _DAY = 86_400_000_000
-
-# PostgreSQL would compile a question for longer than it takes to answer it, and sort on the disk
-# what fits into little memory. Others do not know these settings, and are not told of them.
-_SETTINGS = """
-    SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE '64MB' END, true)
-    FROM pg_settings WHERE name IN ('jit', 'work_mem')
-"""
-
-_SPAN = """
-    WITH bounds AS (
-        SELECT
-            coalesce((
-                SELECT max(read_at) FROM {s}.readings
-                WHERE organization = %(organization)s AND read_at < %(since)s
-            ), %(since)s) AS low,
-            coalesce((
-                SELECT min(read_at) FROM {s}.readings
-                WHERE organization = %(organization)s AND read_at >= %(until)s AND %(after)s
-            ), %(until)s - 1) AS high
-    )
-    SELECT
-        (SELECT min(read_at) FROM {s}.readings
-         WHERE organization = %(organization)s AND read_at BETWEEN low AND high),
-        (SELECT max(read_at) FROM {s}.readings
-         WHERE organization = %(organization)s AND read_at BETWEEN low AND high),
-        (SELECT max(read_at) FROM {s}.readings
-         WHERE organization = %(organization)s AND read_at BETWEEN low AND %(until)s - 1),
-        (SELECT credits FROM {s}.readings
-         WHERE organization = %(organization)s AND read_at BETWEEN low AND high
-         ORDER BY read_at DESC, credits LIMIT 1),
-        (SELECT count(*) FROM (
-            SELECT 1 FROM {s}.readings
-            WHERE organization = %(organization)s AND read_at BETWEEN low AND high LIMIT %(few)s
-        ) AS counted)
-    FROM bounds
-"""
-
-_ROWS = """
-    SELECT {columns} FROM {s}.readings
-    WHERE organization = %(organization)s AND read_at BETWEEN %(first)s AND %(last)s
-    ORDER BY read_at, credits DESC, id
-"""
-
-# One row for each reading that is the first from a mark on, or shows a rise, with the reading
-# before it; and one for all others from one mark to the next.
-_REDUCED = """
-    SELECT
-        stretch, told_at, count(*), sum(fall),
-        max(credits) FILTER (WHERE told_at IS NOT NULL),
-        max(before_at) FILTER (WHERE told_at IS NOT NULL),
-        max(before) FILTER (WHERE told_at IS NOT NULL)
-    FROM (
-        SELECT
-            stretch, credits, before_at, before,
-            CASE WHEN credits - before >= %(least)s OR before_at IS NULL
-                OR before_at < (%(edges)s::BIGINT[])[stretch] THEN read_at END AS told_at,
-            CASE WHEN before - credits >= %(least)s
-                AND before_at >= (%(edges)s::BIGINT[])[stretch] THEN before - credits
-                ELSE 0 END AS fall
-        FROM (
-            SELECT
-                read_at, credits, width_bucket(read_at, %(edges)s::BIGINT[]) AS stretch,
-                lag(read_at) OVER w AS before_at, lag(credits) OVER w AS before
-            FROM {s}.readings
-            WHERE organization = %(organization)s AND read_at BETWEEN %(first)s AND %(last)s
-            WINDOW w AS (ORDER BY read_at, credits DESC)
-        ) AS paired
-    ) AS told
-    GROUP BY stretch, told_at
-"""
-
-# For windows of time: the readings around each, what was spent in it and in how much of it that
-# is known, and what was spent between the readings around it. Times are since the first reading.
-_AMOUNTS = """
-    SELECT number, opening.read_at, closing.read_at, spent, seen, around
-    FROM unnest(%(starts)s::DOUBLE PRECISION[], %(ends)s::DOUBLE PRECISION[])
-        WITH ORDINALITY AS windows (start, stop, number)
-    CROSS JOIN LATERAL (
-        SELECT read_at FROM {s}.readings
-        WHERE organization = %(organization)s
-            AND read_at BETWEEN %(first)s AND %(first)s + floor(start)::BIGINT
-        ORDER BY read_at DESC LIMIT 1
-    ) AS opening
-    CROSS JOIN LATERAL (
-        SELECT read_at FROM {s}.readings
-        WHERE organization = %(organization)s
-            AND read_at BETWEEN %(first)s + ceil(stop)::BIGINT AND %(last)s
-        ORDER BY read_at LIMIT 1
-    ) AS closing
-    CROSS JOIN LATERAL (
-        SELECT
-            sum(CASE WHEN fall < %(least)s THEN 0
-                WHEN ended = begun AND ended > start AND ended <= stop THEN fall
-                WHEN ended = begun THEN 0
-                ELSE fall * (least(ended, stop) - greatest(begun, start)) / (ended - begun)
-                END) AS spent,
-            sum(CASE WHEN fall > -%(least)s THEN least(ended, stop) - greatest(begun, start)
-                ELSE 0 END) AS seen,
-            sum(CASE WHEN fall >= %(least)s THEN fall ELSE 0 END) AS around
-        FROM (
-            SELECT
-                read_at AS moment,
-                (read_at - %(first)s)::DOUBLE PRECISION AS ended,
-                (lag(read_at) OVER w - %(first)s)::DOUBLE PRECISION AS begun,
-                lag(credits) OVER w - credits AS fall
-            FROM {s}.readings
-            WHERE organization = %(organization)s
-                AND read_at BETWEEN opening.read_at AND closing.read_at
-            WINDOW w AS (ORDER BY read_at, credits DESC)
-        ) AS steps
-        WHERE moment > opening.read_at
-    ) AS told
-    WHERE closing.read_at - opening.read_at <= 2 * (stop - start) + %(day)s
-"""
 
 
 class Wanted(NamedTuple):
@@ -200,7 +86,7 @@ class Reader:
     ) -> Iterator[tuple[str, Columns]]:
         """All readings that are wanted, by organization, with texts that belong to them."""
         kinds = np.dtype([("time", "i8"), ("credits", "f8"), *((each, "O") for each in texts)])
-        statement = _ROWS.replace("{columns}", ", ".join(["read_at", "credits", *texts]))
+        statement = ROWS.replace("{columns}", ", ".join(["read_at", "credits", *texts]))
         spans = [each.span for each in self._found(wanted)]
         answers = self._answers((statement, span._asdict()) for span in spans)
         for span, answer in zip(spans, answers, strict=True):
@@ -232,14 +118,14 @@ class Reader:
     def _question(self, found: _Found, marks: Marks) -> tuple[str, dict[str, Any]]:
         span = found.span
         if found.few:
-            return _ROWS.replace("{columns}", "read_at, credits"), span._asdict()
+            return ROWS.replace("{columns}", "read_at, credits"), span._asdict()
         at = marks(span.first, found.inside)
         at = at[(at >= span.first) & (at <= span.last)]
         edges = np.unique(np.concatenate([[span.first], at, at + 1])).tolist()
-        return _REDUCED, {**span._asdict(), "edges": edges, "least": SMALLEST_CHANGE}
+        return REDUCED, {**span._asdict(), "edges": edges, "least": SMALLEST_CHANGE}
 
     def _found(self, wanted: Sequence[Wanted]) -> Iterator[_Found]:
-        answers = self._answers((_SPAN, {**each._asdict(), "few": _FEW + 1}) for each in wanted)
+        answers = self._answers((SPAN, {**each._asdict(), "few": _FEW + 1}) for each in wanted)
         for each, ((first, last, inside, credits, count),) in zip(wanted, answers, strict=True):
             if count:
                 span = Span(each.organization, first, last)
@@ -261,7 +147,7 @@ class Reader:
                 "least": SMALLEST_CHANGE,
                 "day": _DAY,
             }
-            (answer,) = self._answers([(_AMOUNTS, question)])
+            (answer,) = self._answers([(AMOUNTS, question)])
             found = np.array(
                 [(number, spent, seen, around) for number, _, _, spent, seen, around in answer],
                 dtype=np.float64,
@@ -289,7 +175,7 @@ class Reader:
         answers = []
         connection = self._connection
         with patience(connection) as waiting, connection.transaction(), self._pipeline():
-            connection.execute(_SETTINGS)
+            connection.execute(SETTINGS)
             asked = [
                 connection.execute(in_schema(text, self._target.schema), values, binary=True)
                 for text, values in questions

@@ -133,6 +133,16 @@ def test_the_sql_example_runs(api, log_path):
     assert "Fernhill Studio (simulated)" in done.stdout
 
 
+def test_the_page_on_the_parts_names_them_all():
+    """And none that does not exist; ``_log_...`` stands for those that belong to the log."""
+    page = README.split("## How it is built")[1].split("\n## ")[0]
+    named = set(re.findall(r"(?<![\w.])_{1,2}[a-z]\w*", page))
+    families = ("_log_", "_shared_")
+    modules = {each.stem for each in Path(stability_magic.__file__).parent.glob("*.py")}
+    assert {each for each in named if each not in families} <= modules
+    assert modules - named - {"__init__"} <= {each for each in modules if each.startswith(families)}
+
+
 def test_links_and_pictures_are_there():
     """Those within the repository."""
     for target in re.findall(r"\]\(([^)]+)\)", README):
