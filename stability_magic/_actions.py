@@ -78,7 +78,7 @@ def _balance(session: Session, arguments: argparse.Namespace) -> tuple[Outcome, 
         since,
         logged=not arguments.no_log,
         hosts=arguments.host,
-        names=session.names,
+        names=session.whose.names,
     )
     lines = tuple(
         balance_line(

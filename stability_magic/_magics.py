@@ -201,7 +201,7 @@ class Magics:
 
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
             line = context.text_until_cursor.rsplit("\n", 1)[-1]
-            found = completions(line, context.token, commands, self._session.known)
+            found = completions(line, context.token, commands, self._session.whose.known)
             return SimpleMatcherResult(
                 completions=[SimpleCompletion(each, type="param") for each in found],
                 suppress=bool(found),

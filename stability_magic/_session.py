@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._errors import ApiError, LogError, SettingsError, StabilityMagicError
+from ._errors import ApiError, SettingsError, StabilityMagicError
 from ._journal import Journal
 from ._link import Link, shared_target
 from ._progress import Progress
 from ._settings import Keys, StabilityMagic
 from ._waiting import Notes
+from ._whose import Whose
 
 if TYPE_CHECKING:
     from ._client import StabilityClient
@@ -50,8 +50,7 @@ class Session:
         self._watch: Watch | None = None
         self._client: StabilityClient | None = None
         self._client_asks = ("", "", "")
-        self._account: Account | None = None
-        self._account_logged: Path | None = None
+        self.whose = Whose(self.client, self.log, self._notes)
         self._link = Link(
             lambda: shared_target(settings),
             self.log,
@@ -142,7 +141,7 @@ class Session:
             if self._client is not None:
                 self._client.close()
             self._client, self._client_asks = client, asked
-            self._account, self._account_logged = None, None
+            self.whose.forget()
         self._client.timeout = settings.timeout
         return self._client
 
@@ -160,9 +159,7 @@ class Session:
             ApiError: The service did not tell.
         """
         with self._busy:
-            client = self.client()
-            self._account, self._account_logged = client.account(), None
-            return self._account
+            return self.whose.ask()
 
     def take(
         self,
@@ -209,7 +206,7 @@ class Session:
         host = self.settings.host_name()
         entries = [
             entry(each, source=source, label=label, host=host)
-            for each in self._identified(balances)
+            for each in self.whose.identified(balances)
         ]
         if logged and entries:
             self._write(entries)
@@ -265,68 +262,17 @@ class Session:
         """
         return self._link.command(patient=patient)
 
-    def name_of(self, organization: str) -> str:
-        """What an organization is called; its id where nobody has told."""
-        names = self.names
-        if organization not in names:
-            with suppress(StabilityMagicError):
-                names = self.log().organizations()
-        return names.get(organization, organization)
-
-    def known(self) -> list[str]:
-        """The ids of the organizations that the session or the log has seen; asks nobody."""
-        known = set(self.names)
-        with suppress(StabilityMagicError):
-            known |= self.log().organizations().keys()
-        return sorted(known)
-
-    def _identified(self, balances: list[Balance]) -> list[Balance]:
-        """Balances that bear their organization, as far as it can be found out."""
-        if not balances:
-            return []
-        unknown = any(each.organization is None for each in balances)
-        try:
-            # Asked after the balance: a service that refuses it must not cost the reading.
-            account = self._account or self.account()
-        except ApiError as error:
-            account = None
-            if unknown:
-                self.notes.append(f"Whose balance this is could not be looked up. {error}")
-        default = account and account.default_organization
-        if default is not None:
-            organization: str | None = default.id
-        else:
-            organization = self._remembered(balances[0].key_fingerprint) if unknown else None
-        return [
-            dataclasses.replace(each, organization=each.organization or organization)
-            for each in balances
-        ]
-
-    def _remembered(self, key_fingerprint: str) -> str | None:
-        try:
-            return self.log().default_organization(key_fingerprint)
-        except LogError:
-            # Told when the reading is written.
-            return None
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The names of the account's organizations by id, as far as they were asked for."""
-        return {each.id: each.name for each in self._account.organizations} if self._account else {}
-
     def _write(
         self, entries: Iterable[Entry] = (), costs: Iterable[Cost] = (), *, send: bool = True
     ) -> None:
         path = self.log().path
-        # A log that was begun anew does not know the names yet.
-        logged = self._account_logged == path and path.exists()
         written = self.journal.write(
             entries,
             costs,
-            account=None if logged else self._account,
+            account=self.whose.to_log(path),
             key_fingerprint=self._client.key_fingerprint if self._client else "",
         )
-        if written and self._account is not None:
-            self._account_logged = path
+        if written:
+            self.whose.logged(path)
         if send:
             self.journal.send()

@@ -213,7 +213,7 @@ class Watch:
             watched.at_least |= change.risen
         if watched.organization != entry.organization:
             watched.organization = entry.organization
-            watched.name = self._session.name_of(entry.organization)
+            watched.name = self._session.whose.name_of(entry.organization)
         watched.credits = entry.credits
         watched.last = datetime.fromtimestamp(entry.read_at / 1e6, UTC)
 

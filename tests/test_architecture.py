@@ -26,7 +26,7 @@ LAYERS = (
     {"_latest", "_plot_axes", "_demo", "_sync", "_waiting"},
     {"_plot_marks", "_plot_spend", "_link"},
     {"_plot"},
-    {"_journal"},
+    {"_journal", "_whose"},
     {"_session"},
     {"_cell_cost", "_watch"},
     {"_outcome"},
