@@ -196,7 +196,8 @@ class Link:
             if error.path != shared.address:
                 # Of a local log that cannot be written is told where it is written.
                 return
-            self._failed(error)
+            # What it does not take it may still tell.
+            self._failed(error, local=shared.lost)
         else:
             self._failures = 0
 
@@ -212,18 +213,18 @@ class Link:
 
             return send(outbox, shared, told, again=again)
 
-    def _failed(self, error: LogError) -> None:
+    def _failed(self, error: LogError, *, local: bool = True) -> None:
         here = self._here
         self._failures += 1
         self._next_try = time.monotonic() + pause(_PAUSE, failures=self._failures)
         self._trouble = str(error)
-        self._tell(str(error.path))
+        self._tell(str(error.path), local=local)
         if here.open is not None and here.open.lost:
             here.open.close()
             here.open = None
 
-    def _tell(self, address: str) -> None:
-        """One line: what is wrong, how much waits, and what is done meanwhile."""
+    def _tell(self, address: str, *, local: bool = True) -> None:
+        """One line: what is wrong, how much waits, and whether the local log is used meanwhile."""
         from ._lines import count
         from ._log_outbox import Outbox
 
@@ -231,9 +232,7 @@ class Link:
         with suppress(LogError):
             waiting += Outbox(self._log().path).lacking(address).readings
         wait = "waits" if waiting == 1 else "wait"
-        note = (
-            f"{self._trouble} {count(waiting, 'reading')} {wait} for it; the local log is used"
-            " meanwhile."
-        )
+        meanwhile = "; the local log is used meanwhile" if local else ""
+        note = f"{self._trouble} {count(waiting, 'reading')} {wait} for it{meanwhile}."
         if note not in self._notes.told:
             self._notes.told.append(note)
