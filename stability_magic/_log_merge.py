@@ -19,6 +19,7 @@ from ._log_costs import COST_KINDS, insert_costs
 from ._log_file import CHECK_THE_NAME, is_readable, journal_of, naming, reading, writing
 from ._log_rows import checked, knows
 from ._readings import EARLIEST, LATEST
+from ._text import clean_text
 
 __all__ = ["Merged", "merge"]
 
@@ -168,7 +169,9 @@ def _renumbered(
     known = api in apis and host in hosts
     if not (known and math.isfinite(credits) and EARLIEST <= read_at <= LATEST):
         raise sqlite3.DataError("a reading holds no number, or refers to what is not there")
-    return organization, read_at, key, credits, apis[api], source, label, hosts[host]
+    # Another file's text need not have been cleaned when it was written.
+    label = None if label is None else clean_text(label)
+    return organization, read_at, key, credits, apis[api], clean_text(source), label, hosts[host]
 
 
 def _numbers(

@@ -16,6 +16,7 @@ from ._shared_connection import Target, connect, naming, patience
 from ._shared_rows import Reader, Wanted
 from ._shared_schema import in_schema, migrated
 from ._shared_writing import COSTS, ORGANIZATIONS, READINGS, insert
+from ._text import clean_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,9 @@ class SharedLog:
         if unlogged:
             parts = list(self._reader.columns(wanted, ()))
             return balances_of(parts, unlogged, known, self._zone)
-        return assembled(self._reader.series(wanted, marks), known.names, self._zone)
+        found = self._reader.series(wanted, marks)
+        series = ((clean_text(each), series) for each, series in found)
+        return assembled(series, known.names, self._zone)
 
     def costs(self, since: datetime | None, until: datetime | None) -> list[Cost]:
         """What the cells cost that ran in a window, the earliest first."""
@@ -167,7 +170,8 @@ class SharedLog:
             )
             with naming(self.address), patience(self._connection):
                 rows = self._connection.execute(statement).fetchall()
-            self._names = {each: (seen_at, name) for each, seen_at, name in rows}
+            # Not only this package can have written there.
+            self._names = {each: (seen_at, clean_text(name)) for each, seen_at, name in rows}
         return self._names
 
     def _wanted(

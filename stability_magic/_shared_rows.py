@@ -20,6 +20,7 @@ from ._log_rows import FIRST, LAST, Columns, Span
 from ._shared_connection import Target, naming, patience
 from ._shared_schema import in_schema
 from ._shared_sql import AMOUNTS, REDUCED, ROWS, SETTINGS, SPAN
+from ._text import clean_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +97,7 @@ class Reader:
                 Columns(
                     np.ascontiguousarray(rows["time"]),
                     np.ascontiguousarray(rows["credits"]),
-                    {each: rows[each] for each in texts},
+                    {each: _printable(rows[each]) for each in texts},
                 ),
             )
 
@@ -188,6 +189,12 @@ class Reader:
     def _pipeline(self) -> AbstractContextManager[Any]:
         # An old libpq waits for each answer before it asks the next question.
         return self._connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+
+
+def _printable(texts: NDArray[Any]) -> list[str | None]:
+    """Texts that do no harm, whoever wrote them there."""
+    clean = {each: None if each is None else clean_text(each) for each in set(texts)}
+    return [clean[each] for each in texts]
 
 
 def _assembled(

@@ -198,3 +198,20 @@ def test_a_name_that_changed_is_told(shared, schema, log_path, shell):
         frame = shell.run_cell("%stability_history --since all").result
         names[start] = set(frame["name"])
     assert list(names.values()) == [{"Old"}, {"New"}, {"Old"}]
+
+
+def test_what_others_wrote_there_harms_no_terminal(shared, schema, log_path, shell, capsys):
+    """Whoever may write to the database may write anything."""
+    BalanceLog(log_path).write(readings(3))
+    shell.run_cell("%stability_sync").raise_error()
+    shared.sql(f'INSERT INTO "{schema}".organizations VALUES (%s, 1, %s)', "org-a", "\x1b[31mred")
+    shared.sql(
+        f'INSERT INTO "{schema}".readings'
+        " VALUES ('odd\x1b', 1, gen_random_uuid(), 1.5, 'x', E'\\n\\x1b', E'\\r', E'\\x1b')"
+    )
+    shared.sql(f'INSERT INTO "{schema}".organizations VALUES (%s, 1, %s)', "odd\x1b", "a\nb")
+    for line in ("history --since all --host", "usage --by month --since all", "forecast"):
+        frame = shell.run_cell(f"%stability_{line}").result
+        text = "".join(str(each) for each in frame.to_numpy().ravel())
+        assert text.isprintable()
+    assert "\x1b" not in capsys.readouterr().out
