@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,9 +116,7 @@ def fetch(
         sqlite3.Error: The file could not be read.
     """
     large = path.stat().st_size >= _WORTH_ARROW
-    found = None
-    if large and find_spec("adbc_driver_sqlite") and find_spec("pyarrow"):
-        found = _through_arrow(path, spans, texts)
+    found = _through_arrow(path, spans, texts) if large else None
     if found is None:
         found = [_through_sqlite(connection, each, texts) for each in spans]
     if not all(np.isfinite(each.credits).all() for each in found):
@@ -147,18 +144,20 @@ def _through_sqlite(connection: sqlite3.Connection, span: Span, texts: Sequence[
 
 
 def _through_arrow(path: Path, spans: Sequence[Span], texts: Sequence[str]) -> list[Columns] | None:
-    """The same, faster; None where sqlite3 has to say what is wrong."""
-    import pyarrow
-    from adbc_driver_manager import Error
-    from adbc_driver_sqlite import dbapi
-
+    """The same, faster; None where sqlite3 has to do it, or to say what is wrong."""
+    try:
+        import pyarrow
+        from adbc_driver_sqlite import dbapi
+    except ImportError:
+        # Not installed; or installed, and made for another numpy than the one beside it.
+        return None
     try:
         with closing(dbapi.connect(path.absolute().as_uri() + "?mode=ro")) as connection:
             tables = [_table(connection, each, texts) for each in spans]
         for each in tables:
             # Text that is no UTF-8 shows in a damaged file.
             each.validate(full=True)
-    except (Error, pyarrow.ArrowException):
+    except (dbapi.Error, pyarrow.ArrowException):
         return None
     expected = [pyarrow.int64(), pyarrow.float64(), *[pyarrow.string()] * len(texts)]
     if any(each.schema.types != expected for each in tables):
@@ -167,7 +166,7 @@ def _through_arrow(path: Path, spans: Sequence[Span], texts: Sequence[str]) -> l
 
 
 def _table(connection: Any, span: Span, texts: Sequence[str]) -> Any:
-    from adbc_driver_sqlite import StatementOptions
+    from adbc_driver_sqlite import StatementOptions, dbapi
 
     # The driver settles a column's type by its first rows; one of nothing but NULL would be a
     # column of numbers.
@@ -175,8 +174,14 @@ def _table(connection: Any, span: Span, texts: Sequence[str]) -> Any:
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_ROWS.value: "65536"})
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
-        cursor.execute(_SQL.format(columns=", ".join(columns)), tuple(span))
-        return cursor.fetch_arrow_table()
+        try:
+            cursor.execute(_SQL.format(columns=", ".join(columns)), tuple(span))
+            return cursor.fetch_arrow_table()
+        except dbapi.Error:
+            # Drivers before 1.13 cannot close a cursor whose last statement failed, and complain
+            # of it on standard error at the end of the process.
+            cursor.execute("SELECT 1")
+            raise
 
 
 def _columns(table: Any, texts: Sequence[str]) -> Columns:

@@ -30,7 +30,7 @@ _NO_KEY = (
 )
 
 
-class _FromEnvironment(TraitType[Any, Any]):
+class _FromEnvironment(TraitType):  # type: ignore[type-arg]
     """A trait that stands for an environment variable for as long as nobody sets it.
 
     The variable is read at each use: a notebook may set it after the extension was loaded.

@@ -59,7 +59,6 @@ OWNERS = {
     },
     "sqlite_utils": {"_log_file", "_log_schema"},
     "adbc_driver_sqlite": {"_log_rows"},
-    "adbc_driver_manager": {"_log_rows"},
     "pyarrow": {"_log_rows"},
     "matplotlib": {"_plot", "_plot_axes", "_plot_marks", "_plot_spend"},
     "IPython": {"_cells", "_magics"},

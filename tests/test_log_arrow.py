@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -171,5 +172,26 @@ def test_without_the_driver_a_large_log_is_read_all_the_same(tmp_path, monkeypat
     """It is an extra."""
     log = write(tmp_path / "log.db")
     monkeypatch.setattr(_log_rows, "_WORTH_ARROW", 0)
-    monkeypatch.setattr(_log_rows, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "adbc_driver_sqlite", None)
     assert len(log.readings()) == 300
+
+
+def test_an_arrow_that_does_not_load_is_as_good_as_none(tmp_path):
+    """One that was built for another numpy is installed, and fails when it is imported."""
+    write(tmp_path / "log.db")
+    broken = tmp_path / "broken" / "pyarrow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('pyarrow requires another NumPy')")
+    code = (
+        "import sys; from stability_magic import BalanceLog, _log_rows\n"
+        "_log_rows._WORTH_ARROW = 0\n"
+        "assert len(BalanceLog(sys.argv[1]).readings()) == 300"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "log.db")],
+        env=os.environ | {"PYTHONPATH": str(broken.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
