@@ -1,12 +1,15 @@
-"""What the tests of several modules share: what every error of this package has to be."""
+"""What the tests of several modules share: what every error has to be, and what is required."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 import traceback
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 import stability_magic
 
@@ -51,3 +54,12 @@ def _shown(trace: traceback.TracebackException | None) -> Iterator[str]:
                 yield from (frame.locals or {}).values()
         # Also what a ``from None`` hides: error trackers show it all the same.
         trace = trace.__cause__ or trace.__context__
+
+
+def requirements() -> list[Requirement]:
+    """What is installed along, and with the extras that are for users."""
+    path = Path(__file__).parent.parent / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["fast"], *extras["keyring"], *extras["postgres"]]
+    return [Requirement(each) for each in asked]
