@@ -107,9 +107,17 @@ IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
 
+NAMES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+
+def module(name: str) -> ast.Module:
+    """The syntax tree of one module of the package."""
+    return ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+
+
 def modules() -> dict[str, ast.Module]:
-    """The syntax trees of the package's modules."""
-    return {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")}
+    """The syntax trees of all of them."""
+    return {name: module(name) for name in NAMES}
 
 
 def imported(tree: ast.Module) -> set[tuple[str, str]]:
@@ -139,17 +147,21 @@ def for_types_only(tree: ast.Module) -> ast.Module:
     return pruned
 
 
-@pytest.mark.parametrize("name", sorted(modules()))
+def third_parties(trees: Iterable[ast.Module]) -> set[str]:
+    """The packages that are imported and do not come with Python."""
+    names = {name for tree in trees for kind, name in imported(tree) if kind == "outside"}
+    return {canonicalize_name(each) for each in names - sys.stdlib_module_names - {PACKAGE.name}}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_imports_go_downwards(name):
     """Also those within functions, and those for types."""
-    rank = {module: level for level, layer in enumerate(LAYERS) for module in layer}
+    rank = {each: level for level, layer in enumerate(LAYERS) for each in layer}
     above = {
-        module
-        for kind, module in imported(modules()[name])
-        if kind == "own" and rank[module] > rank[name]
+        each for kind, each in imported(module(name)) if kind == "own" and rank[each] > rank[name]
     }
     # A type of the session's own argument is no dependency at run time.
-    above &= {module for kind, module in imported(for_types_only(modules()[name])) if kind == "own"}
+    above &= {each for kind, each in imported(for_types_only(module(name))) if kind == "own"}
     assert not above
 
 
@@ -181,14 +193,8 @@ def test_what_is_imported_is_declared_and_the_reverse():
     """Nothing is there by chance, and pip brings nothing that is not imported at run time."""
     # All of these are imported by the name that pip knows them by, but for - _ and capitals.
     declared = {canonicalize_name(each.name) for each in requirements()}
-    assert outside(modules().values()) - FOUND_THERE <= declared
-    assert outside(for_types_only(tree) for tree in modules().values()) >= declared - DATA
-
-
-def outside(trees: Iterable[ast.Module]) -> set[str]:
-    """The packages that are imported and do not come with Python."""
-    names = {name for tree in trees for kind, name in imported(tree) if kind == "outside"}
-    return {canonicalize_name(each) for each in names - sys.stdlib_module_names - {PACKAGE.name}}
+    assert third_parties(modules().values()) - FOUND_THERE <= declared
+    assert third_parties(for_types_only(tree) for tree in modules().values()) >= declared - DATA
 
 
 def test_client_and_log_do_not_know_each_other():
@@ -203,7 +209,7 @@ def test_client_and_log_do_not_know_each_other():
 @pytest.mark.parametrize("name", sorted(PURE))
 def test_pure_modules_know_no_clock_file_or_network(name):
     """They compute from what they are given."""
-    tree = modules()[name]
+    tree = module(name)
     outside = {package for kind, package in imported(tree) if kind == "outside"}
     assert not outside & IMPURE_MODULES
     called = {
