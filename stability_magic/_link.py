@@ -145,7 +145,6 @@ class Link:
             SettingsError: No shared log is set, or the settings cannot be used.
         """
         from ._log_outbox import Outbox
-        from ._shared import SharedLog
 
         target = self._target()
         if target is None:
@@ -153,6 +152,9 @@ class Link:
                 "No shared log is set; set StabilityMagic.shared_log or"
                 " STABILITY_MAGIC_SHARED_LOG to postgresql://user@host/database."
             )
+        # Not before there is one: without the extra there may be no psycopg to import.
+        from ._shared import SharedLog
+
         log = self._log()
         shared = SharedLog(target, log.zone)
         outbox = Outbox(log.path)

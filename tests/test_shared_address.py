@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -130,27 +131,39 @@ def test_an_unreachable_address_is_told_without_its_password(schema):
     assert caught.value.path.startswith("postgresql://me@127.0.0.1:")
 
 
-def test_without_psycopg_the_setting_says_what_to_install(log_path, api):
+NEEDED = (
+    "SettingsError: A shared log needs psycopg; install stability_magic[postgres], or unset"
+    " StabilityMagic.shared_log.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "address", "code", "told"),
+    [
+        ("balance", "", 0, "Fernhill Studio (simulated): "),
+        ("balance", "postgresql://h/d", 1, NEEDED),
+        ("sync", "", 1, "SettingsError: No shared log is set; set "),
+        ("sync", "postgresql://h/d", 1, NEEDED),
+    ],
+)
+def test_without_psycopg_the_setting_says_what_to_install(
+    log_path, api, command, address, code, told
+):
     """And a session without a shared log does not need it."""
-    code = (
+    program = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from stability_magic.__main__ import main\n"
-        "sys.exit(main(['balance']))"
+        "sys.exit(main(sys.argv[1:]))"
     )
-    import os
-
-    for address, expected in (("", 0), ("postgresql://h/d", 1)):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            encoding="utf-8",
-            env=os.environ | {"STABILITY_MAGIC_SHARED_LOG": address},
-        )
-        assert done.returncode == expected
-    assert done.stderr == (
-        "SettingsError: A shared log needs psycopg; install stability_magic[postgres], or unset"
-        " StabilityMagic.shared_log.\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program, command],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"STABILITY_MAGIC_SHARED_LOG": address},
     )
+    assert done.returncode == code
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
