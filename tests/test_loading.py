@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,12 @@ def test_an_unknown_name_is_an_attribute_error():
     """As with any module."""
     with pytest.raises(AttributeError, match="no attribute 'burn'"):
         _ = stability_magic.burn
+
+
+def test_every_public_name_is_used_with_its_types():
+    """The program that is checked against the installed package leaves none out."""
+    program = Path(__file__).with_name("outside") / "typed.py"
+    tree = ast.parse(program.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert set(stability_magic.__all__) <= names | attributes
