@@ -43,9 +43,16 @@ def notebook(request) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
 def shape(cell: nbformat.NotebookNode) -> list[tuple[str, object]]:
     """What a cell shows, without the figures, which change from day to day."""
     shown: list[tuple[str, object]] = []
+    written = ""
     for output in cell.get("outputs", ()):
         if output.output_type == "stream":
-            shown.append((output.name, len(output.text.splitlines())))
+            # In how many pieces a kernel sends what is written depends on how busy it is.
+            if shown and shown[-1][0] == output.name:
+                shown.pop()
+            else:
+                written = ""
+            written += output.text
+            shown.append((output.name, len(written.splitlines())))
             continue
         for kind in sorted(output.data):
             described: object = None
