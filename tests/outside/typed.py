@@ -1,6 +1,6 @@
 """The public names as a typed program of somebody else uses them; checked by mypy, never run.
 
-    mypy --strict --warn-unused-ignores tests/outside/typed.py
+    mypy --strict tests/outside/typed.py
 
 in an environment that has the wheel and pandas-stubs. What must be an error bears the comment
 ``type: ignore``, which is an error itself where there is none.
