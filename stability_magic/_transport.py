@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
+import time
 import zlib
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, Self, TypeVar
+from functools import cache
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
 from ._answers import Answer
 from ._checks import host_of, is_loopback
 from ._errors import ResponseError, TransportError
-from ._patience import Patience
 from ._text import Secret
 from ._version import __version__
 
 __all__ = ["Transport"]
-
-_T = TypeVar("_T")
 
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
@@ -79,7 +78,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _body(response, timeout)
+                body = _body(response)
                 answer = Answer(
                     asked, response.status_code, response.headers, body, secret=self._key
                 )
@@ -157,36 +156,46 @@ def _session() -> requests.Session:
     return session
 
 
-def _in_time(fileno: Callable[[], int], seconds: float, read: Callable[[], _T]) -> _T:
-    """What is read, however slowly its bytes trickle in, in the time there is.
+class _File(io.RawIOBase):
+    """What a socket receives until a deadline; its own time-out is over with each byte."""
 
-    Raises:
-        TimeoutError: It did not arrive whole.
-    """
-    with Patience(fileno, seconds) as patience:
-        try:
-            found = read()
-        except Exception:
-            if patience.over:
-                raise TimeoutError("timed out") from None
-            raise
-    if patience.over:
-        # What looks whole ended with the waiting for the rest of it.
-        if isinstance(found, HTTPResponse):
-            found.close()
-        raise TimeoutError("timed out")
-    return found
+    def __init__(self, received: socket.socket) -> None:
+        self._socket = received
+        self._raw: Any = received.makefile("rb", buffering=0)
+        self._ends = time.monotonic() + (received.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def fileno(self) -> int:
+        return int(self._raw.fileno())
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that is there in time: its head and its body, however slowly they trickle in."""
+
+    def __init__(self, sock: socket.socket, *details: Any, **named: Any) -> None:
+        super().__init__(sock, *details, **named)
+        self.fp.close()
+        self.fp = io.BufferedReader(_File(sock))
 
 
 class _InTime:
-    """A connection whose time-out holds for the whole head of an answer."""
+    """A connection whose time-out holds for the whole answer."""
 
-    sock: Any
-    timeout: Any
-
-    def getresponse(self) -> HTTPResponse:
-        read: Callable[[], HTTPResponse] = super().getresponse  # type: ignore[misc]
-        return _in_time(self.sock.fileno, self.timeout, read)
+    response_class = _Response
 
 
 @cache
@@ -214,11 +223,11 @@ class _Adapter(HTTPAdapter):
             manager.pool_classes_by_scheme = {name: _with_time(kinds[name]) for name in kinds}
 
 
-def _body(response: requests.Response, timeout: float) -> bytes:
-    """The body, or its first bytes past the limit; a body that trickles in is given up."""
+def _body(response: requests.Response) -> bytes:
+    """The body, or its first bytes past the limit."""
     # It is unpacked when it is here: unpacking while reading can wait for ever for a byte that
     # means something, and may blow up a little to a lot.
-    body = _in_time(response.raw.fileno, timeout, partial(_packed, response.raw))
+    body = _packed(response.raw)
     if response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
         return _unpacked(body)
     return body

@@ -72,7 +72,7 @@ OWNERS = {
     "tzlocal": {"_settings"},
     "keyring": {"_settings"},
     "google": {"_settings"},
-    "http": {"_loopback"},
+    "http": {"_loopback", "_transport"},
 }
 
 # Colab brings it, and it is imported nowhere else.
