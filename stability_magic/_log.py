@@ -17,7 +17,7 @@ from ._log_file import reading, writing
 from ._log_names import known_of, logged_organizations, remember
 from ._log_rows import FIRST, LAST, Columns, fetch, knows, span_of
 from ._readings import Account, Balance, microseconds
-from ._settings import StabilityMagic
+from ._settings import StabilityMagic, placed
 
 __all__ = ["BalanceLog", "Entry", "entry", "unlogged_frame"]
 
@@ -40,7 +40,7 @@ class BalanceLog:
     """
 
     def __init__(self, path: str | Path, *, timezone: tzinfo | None = None) -> None:
-        self.path = Path(path).expanduser()
+        self.path = placed(path)
         self._timezone = timezone
 
     def __repr__(self) -> str:

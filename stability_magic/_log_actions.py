@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ._errors import BadArgument, LogError, SettingsError
 from ._outcome import Outcome
 from ._readings import instant, microseconds
+from ._settings import placed
 from ._when import first_of, parse_when
 from ._windows import around, lookback, within
 
@@ -88,7 +88,7 @@ def forecast(session: Session, arguments: argparse.Namespace) -> Outcome:
 def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._panels import picture_marks
 
-    target = Path(arguments.output) if arguments.output else None
+    target = placed(arguments.output) if arguments.output else None
     if target is None and session.source == "cli":
         raise BadArgument("where to? Add --output FILE.png, .svg or .pdf.")
     if target and target.suffix.lower() not in _PICTURES:
@@ -107,8 +107,9 @@ def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
         return Outcome(figure=figure)
     try:
         figure.savefig(target, dpi=150)
-    except OSError as error:
-        raise SettingsError(f"{target} could not be written: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{target} could not be written: {why}.") from error
     return Outcome((f"the picture is in {target}",), figure=figure)
 
 
@@ -172,7 +173,7 @@ def merge(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ._lines import counts_line
 
     rows, errors = [], []
-    for path in (Path(each).expanduser() for each in arguments.paths):
+    for path in map(placed, arguments.paths):
         try:
             rows.append((str(path), *session.merge(path)))
         except LogError as error:

@@ -48,6 +48,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         LogError: The file could not be written; nothing of the transaction was.
     """
     with naming(path):
+        _check_name(path)
         _create(path)
         with closing(_connect(path, "rw")) as connection:
             # With the default rollback journal, FULL alone can lose the last commit to a
@@ -80,6 +81,7 @@ def reading(path: Path, *, called: Path | None = None) -> Iterator[sqlite3.Conne
         LogError: The file could not be read.
     """
     with naming(called, CHECK_THE_NAME) if called else naming(path):
+        _check_name(path)
         if not _is_there(path):
             yield None
             return
@@ -110,6 +112,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level=None,
     )
+
+
+def _check_name(path: Path) -> None:
+    if "\0" in str(path):
+        raise LogError(f"{path} cannot be the name of a file. {_INSTEAD}.", path=path)
+    if str(path).startswith("~"):
+        # As a name of its own it would put a log into whatever folder is the current one.
+        told = f"{path} is in a home folder that is not known. {_INSTEAD}."
+        raise LogError(told, path=path)
 
 
 def _is_there(path: Path) -> bool:
@@ -181,6 +192,8 @@ def naming(path: Path, instead: str = _INSTEAD) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        if path.is_dir():
+            raise LogError(f"{path} is a folder, not a file. {instead}.", path=path) from error
         name = _error_name(error)
         for prefix, meaning in _MEANINGS.items():
             if name.startswith(prefix):

@@ -18,7 +18,7 @@ from traitlets.config import Configurable
 from ._errors import SettingsError
 from ._text import Address, Secret, shortened
 
-__all__ = ["KEY_VARIABLE", "Keys", "StabilityMagic"]
+__all__ = ["KEY_VARIABLE", "Keys", "StabilityMagic", "placed"]
 
 KEY_VARIABLE = "STABILITY_API_KEY"
 _SERVICE = "stability_magic"
@@ -28,6 +28,15 @@ _NO_KEY = (
     f"No API key was found. Set {KEY_VARIABLE} or run %stability_login; keys are listed at"
     " https://platform.stability.ai/account/keys. %stability_demo works without one."
 )
+
+
+def placed(name: str | Path) -> Path:
+    """The file of that name, ``~`` and ``~user`` being home folders where they are known."""
+    try:
+        return Path(name).expanduser()
+    except (RuntimeError, ValueError):
+        # Whoever opens it says what is wrong: that need not be now, nor stop a reading.
+        return Path(name)
 
 
 class _FromEnvironment(TraitType):  # type: ignore[type-arg]
@@ -143,7 +152,7 @@ class StabilityMagic(Configurable):
     def log_path(self) -> Path:
         """The file of the log."""
         if self.log:
-            return Path(self.log).expanduser()
+            return placed(self.log)
         import platformdirs
 
         return platformdirs.user_data_path("stability_magic", appauthor=False) / "log.db"

@@ -139,10 +139,14 @@ def test_a_picture_of_any_window_can_be_drawn(tmp_path, window):
 
 
 @pytest.mark.usefixtures("log")
-def test_a_picture_that_cannot_be_written_is_a_failure(capsys, tmp_path):
-    """A folder that is not there is told in one line."""
-    assert main(["plot", "--output", str(tmp_path / "none" / "credits.png")]) == 1
-    assert "could not be written" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["none/credits.png", "\0.png", "~nobody-of-that-name/x.png"])
+def test_a_picture_that_cannot_be_written_is_a_failure(capsys, monkeypatch, tmp_path, name):
+    """A folder that is not there, and a name that cannot be, are told in one line."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", "--output", name]) == 1
+    told = capsys.readouterr().err
+    assert "could not be written" in told
+    assert told.count("\n") == 1
 
 
 @pytest.mark.usefixtures("log")

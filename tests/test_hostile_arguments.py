@@ -46,6 +46,7 @@ def lines(draw):
 @example(line=("usage", "--since 99999999w"))
 @example(line=("balance", "--require nan --fail-open"))
 @example(line=("merge", "/dev/null ~ ."))
+@example(line=("merge", "~nobody-of-that-name ~\0"))
 def test_any_line_is_an_answer_or_an_error_in_one_line(shell, api, log_path, line):
     """The key is in none of it."""
     told = io.StringIO()

@@ -197,6 +197,32 @@ def test_a_reading_is_shown_though_it_cannot_be_logged(shell, capsys, monkeypatc
 
 
 @pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("~nobody-of-that-name/log.db", "is in a home folder that is not known"),
+        ("log\0.db", "cannot be the name of a file"),
+        (".", "is a folder, not a file"),
+    ],
+)
+def test_a_reading_is_shown_though_the_log_cannot_be_there(
+    shell, capsys, monkeypatch, tmp_path, name, why
+):
+    """What reads the log says the same, and no file of such a name is made."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    shell.run_line_magic("config", f"StabilityMagic.log = {name!r}")
+    assert len(magic(shell, "%stability_balance")) == 1
+    shown = capsys.readouterr()
+    assert "credits (" in shown.out
+    assert shown.err.count("\n") == 1
+    assert why in shown.err
+    with pytest.raises(LogError, match=why):
+        magic(shell, "%stability_history")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("api")
 def test_a_reading_is_shown_though_the_log_is_no_database(shell, capsys, log_path):
     """The file is left as it is, and both the reading and the reason are shown."""
     log_path.parent.mkdir()
