@@ -29,6 +29,7 @@ _BAD_ADDRESS = (
     requests.exceptions.InvalidSchema,
     LocationParseError,
 )
+_NO_HTTP = "not HTTP"
 _LARGEST_BODY = 1024 * 1024
 
 
@@ -184,12 +185,26 @@ class _File(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that is there in time: its head and its body, however slowly they trickle in."""
+    """An answer that is there in time: its head and its body, however slowly they trickle in.
+
+    What in its head is no HTTP is thrown away: urllib3 logs it, and it may repeat the key.
+    """
 
     def __init__(self, sock: socket.socket, *details: Any, **named: Any) -> None:
         super().__init__(sock, *details, **named)
         self.fp.close()
         self.fp = io.BufferedReader(_File(sock))
+
+    def begin(self) -> None:
+        try:
+            super().begin()
+        except http.client.RemoteDisconnected:
+            raise
+        except http.client.HTTPException:
+            raise http.client.HTTPException(_NO_HTTP) from None
+        if self.msg.defects:
+            self.msg.defects.clear()
+            self.msg.set_payload("")
 
 
 class _InTime:
@@ -265,6 +280,7 @@ def _reason(error: Exception, timeout: float) -> str:
         ("getaddrinfo", "its name was not found; check api_url and the network"),
         ("refused", "the connection was refused"),
         ("unreachable", "the network is unreachable"),
+        (_NO_HTTP, "what it sent is not HTTP; check api_url and the network"),
     ):
         if sign in words:
             return meaning

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -123,6 +125,30 @@ def test_any_answer_is_a_value_or_a_documented_error(
 ) -> None:
     """Statuses, headers and bodies that could come, and that could not."""
     asked(sent(status, headers, body))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"{KEY} 200 OK\r\n\r\n{{}}",
+        f"HTTP/{KEY} 200 OK\r\n\r\n{{}}",
+        f"HTTP/1.1 {KEY} OK\r\n\r\n{{}}",
+        f"HTTP/1.1 200 OK\r\n{KEY}\r\nA: b\r\n\r\n{{}}",
+        f"HTTP/1.1 200 OK\r\n : {KEY}\r\n\r\n{{}}",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n{{}}",
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n{{}}",
+        f"HTTP/1.1 100 OK\r\n\r\n{KEY}\r\n\r\n",
+        f"HTTP/1.1 302 OK\r\nLocation: https://{KEY}/\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nSet-Cookie: {KEY}; expires={KEY}\r\n\r\n{{}}",
+        f"HTTP/1.1 503 {KEY}\r\nRetry-After: {KEY}\r\n\r\n",
+    ],
+)
+def test_no_log_repeats_a_key_that_the_service_repeats(caplog: Any, head: str) -> None:
+    """At the lowest level, of all the libraries below as well."""
+    caplog.set_level(logging.DEBUG)
+    asked(head.encode())
+    assert "GET /v1alpha/user/balance" in caplog.text or "Retrying" in caplog.text
+    assert KEY not in caplog.text
 
 
 @settings(HOSTILE, max_examples=max(10, settings.get_profile("hostile").max_examples // 10))
