@@ -23,7 +23,7 @@ def run(root: Path, most: int) -> None:
     figures: dict[str, list[float]] = {}
     for count in lengths:
         log = made(root / f"growth-{count}.db", count)
-        for what, seconds in _times(log, 5 if count <= 1_000_000 else 1).items():
+        for what, seconds in _times(log, rounds=5).items():
             figures.setdefault(what, []).append(seconds * 1e6 / count)
         log.path.unlink()
     for what, each in figures.items():
