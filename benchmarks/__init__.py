@@ -1,1 +1,1 @@
-"""How fast it is, each figure beside what it is compared with."""
+"""Benchmarks that print how fast the package is, each figure beside a reference."""

@@ -3,7 +3,8 @@
 ``python -m benchmarks [--readings 1000000] [--growth 10000000] [--only loading balance ...]``
 
 The ratio is that to the nearest line above which has none. ``benchmarks.shared`` measures the
-shared log, ``benchmarks.backtest`` the forecast and ``benchmarks.topups`` the likely top-ups.
+shared log, ``benchmarks.backtest`` the forecast, ``benchmarks.topups`` the likely top-ups and
+``benchmarks.costs`` what cells cost where the balance lags.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from . import appending, balance, growth, loading, reading
 
 
 def main() -> None:
-    """Runs everything and prints the tables."""
+    """Runs the benchmarks and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readings", type=int, default=1_000_000)
     parser.add_argument("--growth", type=int, default=10_000_000)
-    parts = ("loading", "balance", "reading", "appending", "growth")
-    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    names = ("loading", "balance", "reading", "appending", "growth")
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.platform()}, {os.cpu_count()} cores,"
@@ -35,17 +36,17 @@ def main() -> None:
         f" pandas {pd.__version__}\n"
     )
     print("| what | seconds | ratio | aim |\n|---|---:|---:|---:|")
-    runs = {
+    benchmarks = {
         "loading": loading.run,
         "balance": lambda root: balance.run(root, arguments.readings),
         "reading": lambda root: reading.run(root, arguments.readings),
         "appending": appending.run,
         "growth": lambda root: growth.run(root, arguments.growth),
     }
-    for name in parts:
+    for name in names:
         if name in arguments.only:
             with tempfile.TemporaryDirectory() as folder:
-                runs[name](Path(folder))
+                benchmarks[name](Path(folder))
 
 
 if __name__ == "__main__":

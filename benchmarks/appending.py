@@ -1,4 +1,4 @@
-"""Appending, by one process and by eight, beside bare sqlite3 with the same durability."""
+"""Appends by one process and by eight, beside bare sqlite3 with the same durability."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from ._timing import report
+from .timing import print_timing
 
 __all__ = ["run"]
 
-_EACH = 200
+_APPENDS_PER_PROCESS = 200
 
-_OURS = """
+_BALANCE_LOG_CODE = """
 import sys
 from datetime import datetime, timedelta, timezone
 from stability_magic import Balance, BalanceLog
@@ -22,7 +22,7 @@ def append(n):
     log.append(Balance("org-a", 1.0 * n, noon + timedelta(seconds=n), "https://x"))
 append(-1)
 """
-_BARE = """
+_BARE_CODE = """
 import secrets, sqlite3, sys
 def append(n):
     connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
@@ -39,48 +39,50 @@ def append(n):
     connection.close()
 append(-1)
 """
-_GO = f"""
+_MEASURED_CODE = f"""
 print("ready", flush=True)
 sys.stdin.readline()
-for n in range({_EACH}):
+for n in range({_APPENDS_PER_PROCESS}):
     append(n)
 """
 
 
 def run(root: Path) -> None:
-    """Seconds for each append of a process, all of which begin together."""
-    for many in (1, 8):
-        taken: dict[str, list[float]] = {"bare": [], "ours": []}
+    """Measures the seconds per append of one process, and of several that append at once."""
+    codes = {"bare": _BARE_CODE, "ours": _BALANCE_LOG_CODE}
+    for process_count in (1, 8):
+        durations: dict[str, list[float]] = {name: [] for name in codes}
         for turn in range(3):
-            for name, code in (("bare", _BARE), ("ours", _OURS)):
-                taken[name].append(_together(code, root / f"{name}-{many}-{turn}.db", many))
-        bare, ours = (sorted(each)[1] / _EACH for each in taken.values())
-        processes = "1 process" if many == 1 else f"{many} processes at once"
-        report(f"an append to bare sqlite3, {processes}", bare)
-        report(f"`BalanceLog.append`, {processes}", ours, bare)
+            for name, code in codes.items():
+                path = root / f"{name}-{process_count}-{turn}.db"
+                durations[name].append(_time_processes(code, path, process_count))
+        bare, ours = (sorted(each)[1] / _APPENDS_PER_PROCESS for each in durations.values())
+        processes = "1 process" if process_count == 1 else f"{process_count} processes at once"
+        print_timing(f"an append to bare sqlite3, {processes}", bare)
+        print_timing(f"`BalanceLog.append`, {processes}", ours, bare)
 
 
-def _together(code: str, path: Path, many: int) -> float:
-    running = [
+def _time_processes(code: str, path: Path, process_count: int) -> float:
+    processes = [
         subprocess.Popen(
-            [sys.executable, "-c", code + _GO, str(path)],
+            [sys.executable, "-c", code + _MEASURED_CODE, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )
-        for _ in range(many)
+        for _ in range(process_count)
     ]
-    for each in running:
-        assert each.stdout is not None
-        each.stdout.readline()
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
     begin = time.perf_counter()
-    for each in running:
-        assert each.stdin is not None
-        each.stdin.write("go\n")
-        each.stdin.flush()
-    for each in running:
-        assert each.wait() == 0
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        assert process.wait() == 0
     seconds = time.perf_counter() - begin
-    for each in running:
-        each.communicate()
+    for process in processes:
+        process.communicate()
     return seconds

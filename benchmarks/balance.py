@@ -1,4 +1,4 @@
-"""``%stability_balance`` beside its bare parts: one GET, one durable insert, one frame."""
+"""``%stability_balance`` beside the bare minimum: one GET, one durable insert, one frame."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import requests
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stability_magic._simulator import SimulatedClock, Simulator
+from stability_magic.simulator.simulator import SimulatedClock, Simulator
 
-from ._logs import made
-from ._timing import report, side_by_side
+from .logs import create_log
+from .timing import print_timing, time_side_by_side
 
 __all__ = ["run", "shell"]
 
@@ -25,47 +25,49 @@ _ROWS = 200
 
 
 def run(root: Path, count: int) -> None:
-    """With a log of some hundred readings, and of a million."""
+    """Measures it with a log of a few hundred readings, and of ``count`` readings."""
     with (
         Simulator(clock=SimulatedClock(speed=0), rate_limit=10**9) as simulator,
         shell(simulator) as ipython,
         contextlib.closing(requests.Session()) as session,
     ):
-        bare_log = root / "bare.db"
-        with contextlib.closing(sqlite3.connect(bare_log)) as connection, connection:
+        bare_path = root / "bare.db"
+        with contextlib.closing(sqlite3.connect(bare_path)) as connection, connection:
             connection.execute("CREATE TABLE readings (read_at INTEGER, credits REAL)")
         session.headers["Authorization"] = simulator.api_key
         organization = next(iter(simulator.ledgers))
-        made(root / "large.db", count, organization)
+        create_log(root / "large.db", count, organization)
 
-        def bare() -> pd.DataFrame:
-            return _bare(session, simulator.url, bare_log)
+        def run_bare() -> pd.DataFrame:
+            return _run_bare(session, simulator.url, bare_path)
 
-        def magic(log: str, line: str) -> None:
-            os.environ["STABILITY_MAGIC_LOG"] = str(root / log)
+        def run_magic(file_name: str, line: str) -> None:
+            os.environ["STABILITY_MAGIC_LOG"] = str(root / file_name)
             with contextlib.redirect_stdout(io.StringIO()):
                 ipython.run_line_magic("stability_balance", line)
 
         for _ in range(_ROWS):
-            bare(), magic("small.db", "")
-        day = f"-o {organization} --since 1d"
-        times = side_by_side(
+            run_bare(), run_magic("small.db", "")
+        last_day = f"-o {organization} --since 1d"
+        times = time_side_by_side(
             {
-                "bare": bare,
-                "small": lambda: magic("small.db", ""),
-                "empty": lambda: magic("empty.db", day),
-                "large": lambda: magic("large.db", day),
+                "bare": run_bare,
+                "small": lambda: run_magic("small.db", ""),
+                "empty": lambda: run_magic("empty.db", last_day),
+                "large": lambda: run_magic("large.db", last_day),
             },
             rounds=60,
         )
-    report("requests GET + durable sqlite3 insert + DataFrame", times["bare"])
-    report(f"`%stability_balance`, {_ROWS} readings and more", times["small"], times["bare"], 3)
-    report("`%stability_balance --since 1d`, a log begun empty", times["empty"])
-    large = f"`%stability_balance --since 1d`, {count:,} readings"
-    report(large, times["large"], times["empty"], 1.5)
+    print_timing("requests GET + durable sqlite3 insert + DataFrame", times["bare"])
+    print_timing(
+        f"`%stability_balance`, {_ROWS} readings and more", times["small"], times["bare"], 3
+    )
+    print_timing("`%stability_balance --since 1d`, a log begun empty", times["empty"])
+    what = f"`%stability_balance --since 1d`, {count:,} readings"
+    print_timing(what, times["large"], times["empty"], 1.5)
 
 
-def _bare(session: requests.Session, url: str, log: Path) -> pd.DataFrame:
+def _run_bare(session: requests.Session, url: str, log: Path) -> pd.DataFrame:
     answer = session.get(f"{url}/v1alpha/user/balance", timeout=10)
     with contextlib.closing(sqlite3.connect(log)) as connection:
         connection.execute("PRAGMA synchronous = EXTRA")
@@ -78,7 +80,7 @@ def _bare(session: requests.Session, url: str, log: Path) -> pd.DataFrame:
 
 @contextlib.contextmanager
 def shell(simulator: Simulator) -> Iterator[InteractiveShell]:
-    """A shell with the extension, pointed at a simulator."""
+    """An IPython shell with the extension loaded, which talks to the simulator."""
     os.environ |= {"STABILITY_API_HOST": simulator.url, "STABILITY_API_KEY": simulator.api_key}
     config = Config()
     config.HistoryManager.enabled = False

@@ -1,4 +1,4 @@
-"""How long a shell takes to start with the extension, and with others that people load."""
+"""How long a shell takes to start with the extension, and with other popular ones."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from ._timing import report, side_by_side
+from .timing import print_timing, time_side_by_side
 
-# Extensions, and the packages that they are in.
-_OTHERS = {"sql": "sql", "watermark": "watermark", "memory_profiler": "memory_profiler"}
+# Extensions, with the packages that they are in.
+_OTHER_EXTENSIONS = {"sql": "sql", "watermark": "watermark", "memory_profiler": "memory_profiler"}
 
 
 def run(root: Path) -> None:
-    """``ipython -c`` with and without each of them."""
-    jobs = {"ipython -c pass": partial(_ipython, root, "pass")}
-    for name, package in {"stability_magic": "stability_magic", **_OTHERS}.items():
+    """Times ``ipython -c`` without an extension, and with each that is installed."""
+    jobs = {"ipython -c pass": partial(_run_ipython, root, "pass")}
+    for name, package in {"stability_magic": "stability_magic", **_OTHER_EXTENSIONS}.items():
         if find_spec(package):
-            jobs[f"%load_ext {name}"] = partial(_ipython, root, f"%load_ext {name}")
-    times = side_by_side(jobs, rounds=15)
+            jobs[f"%load_ext {name}"] = partial(_run_ipython, root, f"%load_ext {name}")
+    times = time_side_by_side(jobs, rounds=15)
     bare = times.pop("ipython -c pass")
-    report("`ipython -c pass`", bare)
+    print_timing("`ipython -c pass`", bare)
     for name, seconds in times.items():
-        report(f"`{name}`", seconds, bare, 1.10 if "stability" in name else None)
+        print_timing(f"`{name}`", seconds, bare, 1.10 if "stability" in name else None)
 
 
-def _ipython(root: Path, code: str) -> None:
+def _run_ipython(root: Path, code: str) -> None:
     command = [sys.executable, "-m", "IPython", "--quick", "--no-banner", "-c", code]
-    # As pip installs it: compiled once, and not at each start.
+    # As after installing with pip: compiled once, not at each start.
     environment = os.environ | {"IPYTHONDIR": str(root / "ipython")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     subprocess.run(command, check=True, capture_output=True, env=environment)

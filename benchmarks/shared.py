@@ -23,27 +23,27 @@ from pathlib import Path
 import psycopg
 
 from stability_magic import BalanceLog
-from stability_magic._log_outbox import Outbox
-from stability_magic._shared import SharedLog
-from stability_magic._shared_connection import target_of
-from stability_magic._simulator import SimulatedClock, Simulator
-from stability_magic._spend import usage_marks, usage_of
-from stability_magic._sync import send
-from stability_magic._text import Address
-from tests._postgres import Server
+from stability_magic.analysis.spend import usage_cut_points, usage_of
+from stability_magic.log.outbox import Outbox
+from stability_magic.shared_log.connection import target_from_address
+from stability_magic.shared_log.shared_log import SharedLog
+from stability_magic.shared_log.sync import send
+from stability_magic.simulator.simulator import SimulatedClock, Simulator
+from stability_magic.text import DatabaseAddress
+from tests.helpers.postgres import Server
 
-from ._logs import BEGIN, ORGANIZATION, entries
-from ._timing import report, side_by_side
 from .balance import shell
+from .logs import BEGIN, ORGANIZATION, entries
+from .timing import print_timing, time_side_by_side
 
-# A reading of every organization each ten minutes, with a top-up of a thousand credits every
+# Each organization has a reading every ten minutes, and a top-up of a thousand credits every
 # nineteen days.
-_FILL = """
+_INSERT_READINGS = """
     INSERT INTO {schema}.readings
     SELECT 'org-' || lpad(o::TEXT, 20, '0'), {begin} + n * 600000000::BIGINT + o,
         gen_random_uuid(), 1000 - ((n * 37 + o * 1000) % 100000) / 100.0,
         'https://api.stability.ai', 'watch', NULL, 'hub'
-    FROM generate_series(1, {organizations}) AS o, generate_series(0, {each} - 1) AS n
+    FROM generate_series(1, {organizations}) AS o, generate_series(0, {count} - 1) AS n
 """
 
 
@@ -62,83 +62,92 @@ def main() -> None:
         )
         print(f"{'what':58} {'seconds':>9} {'ratio':>7}")
         with tempfile.TemporaryDirectory() as folder:
-            balance(server, Path(folder))
-            sending(server, Path(folder))
-        large(server, arguments.readings, arguments.organizations)
+            measure_balance(server, Path(folder))
+            measure_sending(server, Path(folder))
+        measure_large_log(server, arguments.readings, arguments.organizations)
     finally:
         server.remove()
 
 
 @contextlib.contextmanager
-def opened(server: Server, schema: str) -> Iterator[SharedLog]:
-    """A shared log on the server."""
-    with contextlib.closing(SharedLog(target_of(Address(server.address()), schema), UTC)) as log:
+def open_shared_log(server: Server, schema: str) -> Iterator[SharedLog]:
+    """A shared log on the server, closed at the end."""
+    with contextlib.closing(
+        SharedLog(target_from_address(DatabaseAddress(server.address()), schema), UTC)
+    ) as log:
         yield log
 
 
-def balance(server: Server, root: Path) -> None:
+def measure_balance(server: Server, root: Path) -> None:
     """``%stability_balance`` with and without a shared log."""
+    os.environ["STABILITY_MAGIC_LOG"] = str(root / "small.db")
     with (
         Simulator(clock=SimulatedClock(speed=0), rate_limit=10**9) as simulator,
-        shell(simulator, root / "small.db") as ipython,
+        shell(simulator) as ipython,
     ):
 
-        def magic(address: str) -> None:
+        def run_magic(address: str) -> None:
             os.environ["STABILITY_MAGIC_SHARED_LOG"] = address
             with contextlib.redirect_stdout(io.StringIO()):
                 ipython.run_line_magic("stability_balance", "")
 
-        times = side_by_side(
-            {"alone": lambda: magic(""), "shared": lambda: magic(server.address())}, rounds=100
+        times = time_side_by_side(
+            {"alone": lambda: run_magic(""), "shared": lambda: run_magic(server.address())},
+            rounds=100,
         )
         os.environ["STABILITY_MAGIC_SHARED_LOG"] = ""
-    report("%stability_balance without a shared log", times["alone"])
-    report("the same with one, on a socket", times["shared"], times["alone"])
+    print_timing("%stability_balance without a shared log", times["alone"])
+    print_timing("the same with one, on a socket", times["shared"], times["alone"])
 
 
-def sending(server: Server, root: Path, count: int = 1_000_000) -> None:
-    """A log of a million readings, sent in bulk."""
+def measure_sending(server: Server, root: Path, count: int = 1_000_000) -> None:
+    """Sends a local log of ``count`` readings in bulk."""
     log = BalanceLog(root / "large.db")
     log.write(entries(count, ORGANIZATION))
     schemas = iter(f"bulk{number}" for number in range(10))
 
-    def told(_: int) -> None:
-        """Nobody looks."""
+    def ignore_progress(_: int) -> None:
+        pass
 
-    def whole() -> None:
-        with opened(server, next(schemas)) as shared:
-            assert send(Outbox(log.path), shared, told).readings == count
+    def send_all() -> None:
+        with open_shared_log(server, next(schemas)) as shared:
+            assert send(Outbox(log.path), shared, ignore_progress).readings == count
 
-    seconds = side_by_side({"whole": whole}, rounds=3)["whole"]
-    report(f"sending {count:,} readings", seconds)
+    seconds = time_side_by_side({"send": send_all}, rounds=3)["send"]
+    print_timing(f"sending {count:,} readings", seconds)
     print(f"{'  readings a second':58} {count / seconds:9,.0f}", flush=True)
 
 
-def large(server: Server, count: int, organizations: int) -> None:
-    """Usage by day, added up in the database, and in the client from all readings."""
-    with opened(server, "large"):
-        each = count // organizations
+def measure_large_log(server: Server, count: int, organizations: int) -> None:
+    """Measures usage by day, added up in the database, and the memory that the client needs."""
+    with open_shared_log(server, "large"):
         server.sql(
-            _FILL.format(schema="large", begin=BEGIN, organizations=organizations, each=each)
+            _INSERT_READINGS.format(
+                schema="large",
+                begin=BEGIN,
+                organizations=organizations,
+                count=count // organizations,
+            )
         )
         server.sql(
             "INSERT INTO large.organizations SELECT DISTINCT organization, 0, organization"
             " FROM large.readings"
         )
         server.sql("VACUUM ANALYZE large.readings")
-        ((table, index),) = server.sql(
+        ((table_size, index_size),) = server.sql(
             "SELECT pg_table_size('large.readings'), pg_indexes_size('large.readings')"
         )
-    print(f"{'bytes a reading: table, index':58} {table / count:9.0f} {index / count:7.0f}")
+    sizes = f"{table_size / count:9.0f} {index_size / count:7.0f}"
+    print(f"{'bytes a reading: table, index':58} {sizes}")
 
-    def usage() -> object:
-        with opened(server, "large") as shared:
-            marks = usage_marks("day", UTC, None, None)
-            return usage_of(shared.balances(None, None, None, marks), "day")
+    def compute_usage() -> object:
+        with open_shared_log(server, "large") as shared:
+            cut_points = usage_cut_points("day", UTC, None, None)
+            return usage_of(shared.histories(None, None, None, cut_points), "day")
 
-    report(
+    print_timing(
         f"usage by day of {count:,} readings, {organizations} organizations",
-        side_by_side({"usage": usage}, rounds=3)["usage"],
+        time_side_by_side({"usage": compute_usage}, rounds=3)["usage"],
     )
     peaks = {
         what: int(
@@ -149,31 +158,31 @@ def large(server: Server, count: int, organizations: int) -> None:
                 encoding="utf-8",
             ).stdout
         )
-        for what, code in {"imports alone": _IMPORTS, "usage by day": _USAGE}.items()
+        for what, code in {"imports alone": _IMPORTS_CODE, "usage by day": _USAGE_CODE}.items()
     }
     for what, peak in peaks.items():
         print(f"{f'  peak memory of a client, MB: {what}':58} {peak / 1024:9.0f}")
 
 
-# The kernel's own account, which begins with the program.
-_IMPORTS = """
+# Linux counts the peak memory (VmHWM) from the start of the program.
+_IMPORTS_CODE = """
 import re, sys
 from contextlib import closing
 from datetime import UTC
-import stability_magic._log_outbox
-from stability_magic._shared import SharedLog
-from stability_magic._shared_connection import target_of
-from stability_magic._spend import usage_marks, usage_of
-from stability_magic._text import Address
-with closing(SharedLog(target_of(Address(sys.argv[1]), "large"), UTC)) as shared:
+import stability_magic.log.outbox
+from stability_magic.shared_log.shared_log import SharedLog
+from stability_magic.shared_log.connection import target_from_address
+from stability_magic.analysis.spend import usage_cut_points, usage_of
+from stability_magic.text import DatabaseAddress
+with closing(SharedLog(target_from_address(DatabaseAddress(sys.argv[1]), "large"), UTC)) as shared:
     pass
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
-_USAGE = _IMPORTS.replace(
+_USAGE_CODE = _IMPORTS_CODE.replace(
     "    pass",
     """\
-    marks = usage_marks("day", UTC, None, None)
-    usage_of(shared.balances(None, None, None, marks), "day")
+    cut_points = usage_cut_points("day", UTC, None, None)
+    usage_of(shared.histories(None, None, None, cut_points), "day")
 """,
 )
 

@@ -16,54 +16,54 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ._client import StabilityClient as StabilityClient
-    from ._errors import ApiError as ApiError
-    from ._errors import AuthenticationError as AuthenticationError
-    from ._errors import LogError as LogError
-    from ._errors import LowBalanceError as LowBalanceError
-    from ._errors import PermissionDeniedError as PermissionDeniedError
-    from ._errors import RateLimitError as RateLimitError
-    from ._errors import ResponseError as ResponseError
-    from ._errors import SettingsError as SettingsError
-    from ._errors import StabilityMagicError as StabilityMagicError
-    from ._errors import StatusError as StatusError
-    from ._errors import TransportError as TransportError
-    from ._forecast import forecast as forecast
-    from ._log import BalanceLog as BalanceLog
-    from ._plot import plot_balance as plot_balance
-    from ._plot import plot_spend as plot_spend
-    from ._plot import plot_usage as plot_usage
-    from ._readings import Account as Account
-    from ._readings import Balance as Balance
-    from ._readings import Organization as Organization
-    from ._spend import usage as usage
-    from ._version import __version__ as __version__
+    from .analysis.forecast import forecast as forecast
+    from .analysis.spend import usage as usage
+    from .api.client import StabilityClient as StabilityClient
+    from .charts.plots import plot_balance as plot_balance
+    from .charts.plots import plot_spend as plot_spend
+    from .charts.plots import plot_usage as plot_usage
+    from .errors import ApiError as ApiError
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import LogError as LogError
+    from .errors import LowBalanceError as LowBalanceError
+    from .errors import PermissionDeniedError as PermissionDeniedError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import ResponseError as ResponseError
+    from .errors import SettingsError as SettingsError
+    from .errors import StabilityMagicError as StabilityMagicError
+    from .errors import StatusError as StatusError
+    from .errors import TransportError as TransportError
+    from .log.balance_log import BalanceLog as BalanceLog
+    from .models import Account as Account
+    from .models import Balance as Balance
+    from .models import Organization as Organization
+    from .version import __version__ as __version__
 
-# Where each public name lives. pandas, matplotlib and requests take a second to import, which
-# a kernel that merely loads the extension does not have to spend.
-_HOMES = {
-    "__version__": "_version",
-    "Account": "_readings",
-    "ApiError": "_errors",
-    "AuthenticationError": "_errors",
-    "Balance": "_readings",
-    "BalanceLog": "_log",
-    "forecast": "_forecast",
-    "LogError": "_errors",
-    "LowBalanceError": "_errors",
-    "Organization": "_readings",
-    "PermissionDeniedError": "_errors",
-    "plot_balance": "_plot",
-    "plot_spend": "_plot",
-    "plot_usage": "_plot",
-    "RateLimitError": "_errors",
-    "ResponseError": "_errors",
-    "SettingsError": "_errors",
-    "StabilityClient": "_client",
-    "StabilityMagicError": "_errors",
-    "StatusError": "_errors",
-    "TransportError": "_errors",
-    "usage": "_spend",
+# The module of each public name. They are imported on first use: pandas, matplotlib and requests
+# take a second, which a kernel that merely loads the extension should not have to wait.
+_MODULES_BY_NAME = {
+    "__version__": "version",
+    "Account": "models",
+    "ApiError": "errors",
+    "AuthenticationError": "errors",
+    "Balance": "models",
+    "BalanceLog": "log.balance_log",
+    "forecast": "analysis.forecast",
+    "LogError": "errors",
+    "LowBalanceError": "errors",
+    "Organization": "models",
+    "PermissionDeniedError": "errors",
+    "plot_balance": "charts.plots",
+    "plot_spend": "charts.plots",
+    "plot_usage": "charts.plots",
+    "RateLimitError": "errors",
+    "ResponseError": "errors",
+    "SettingsError": "errors",
+    "StabilityClient": "api.client",
+    "StabilityMagicError": "errors",
+    "StatusError": "errors",
+    "TransportError": "errors",
+    "usage": "analysis.spend",
 }
 
 __all__ = [
@@ -95,28 +95,28 @@ __all__ = [
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Called by ``%load_ext stability_magic``."""
-    from ._magics import load
+    """IPython calls this for ``%load_ext stability_magic``."""
+    from .notebook.magics import load
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython: InteractiveShell) -> None:
-    """Called by ``%unload_ext stability_magic``."""
-    from ._magics import unload
+    """IPython calls this for ``%unload_ext stability_magic``."""
+    from .notebook.magics import unload
 
     unload(ipython)
 
 
 if not TYPE_CHECKING:
-    # A type checker that saw this would take any name for one of the package's.
+    # If a type checker saw this, it would accept any name as one of the package's.
     def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
+        if name not in _MODULES_BY_NAME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        value = getattr(import_module(f"{__name__}.{_MODULES_BY_NAME[name]}"), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_MODULES_BY_NAME})

@@ -1,10 +1,11 @@
-"""What every test has: a clean environment, and on request an API, a log and a shell."""
+"""Gives every test a clean environment, and on request a service, a log and a shell."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import secrets
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -14,14 +15,14 @@ from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stability_magic._simulator import SimulatedClock, Simulator
+from stability_magic.simulator.simulator import SimulatedClock, Simulator
 
-from ._leaks import assert_no_key, search_files, watch_outputs
-from ._postgres import Server, binaries
+from .helpers.leaks import assert_no_key, search_files, watch_outputs
+from .helpers.postgres import Server, find_binaries
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-CLEARED = (
+CLEARED_VARIABLES = (
     "STABILITY_API_HOST",
     "STABILITY_API_KEY",
     "STABILITY_API_VERSION",
@@ -41,11 +42,16 @@ CLEARED = (
     "no_proxy",
 )
 
+# A shell that starts the tests in the background has Ctrl-C ignored, and every process that a test
+# starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the developer's key, log, proxy or home, nor another test's."""
-    for name in CLEARED:
+    """Hides the developer's key, log, proxy and home, and those of other tests."""
+    for name in CLEARED_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
     home.mkdir()
@@ -57,8 +63,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_key_gets_out(environment: None, tmp_path: Path) -> Iterator[None]:
-    """Whatever a test prints or writes, the key is not in it."""
+def no_key_leaks(environment: None, tmp_path: Path) -> Iterator[None]:
+    """Checks that nothing a test prints or writes contains the key."""
     with pytest.MonkeyPatch.context() as patch:
         watch_outputs(patch)
         yield
@@ -76,7 +82,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 @pytest.fixture
 def log_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the environment says the log is; nothing is there yet."""
+    """The path of the log that the environment names; there is no file yet."""
     path = tmp_path / "data" / "log.db"
     monkeypatch.setenv("STABILITY_MAGIC_LOG", str(path))
     return path
@@ -85,18 +91,18 @@ def log_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server that the tests of this process share."""
-    yield from _server()
+    yield from _running_server()
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[Server]:
-    """One that a test may stop."""
-    yield from _server()
+    """A PostgreSQL server that a test may stop."""
+    yield from _running_server()
 
 
-def _server() -> Iterator[Server]:
+def _running_server() -> Iterator[Server]:
     pytest.importorskip("psycopg")
-    if binaries() is None:
+    if find_binaries() is None:
         pytest.skip("PostgreSQL is not installed")
     server = Server()
     try:
@@ -107,7 +113,7 @@ def _server() -> Iterator[Server]:
 
 @pytest.fixture
 def schema(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A schema that no other test uses, which the environment names."""
+    """The name of a schema that no other test uses, set in the environment."""
     name = f"log {secrets.token_hex(4)}"
     monkeypatch.setenv("STABILITY_MAGIC_SHARED_SCHEMA", name)
     return name
@@ -115,7 +121,7 @@ def schema(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def shared(postgres: Server, schema: str, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server, with an empty shared log that the environment points at."""
+    """A PostgreSQL server for an empty shared log that the environment points at."""
     monkeypatch.setenv("STABILITY_MAGIC_SHARED_LOG", postgres.address())
     return postgres
 
@@ -136,8 +142,8 @@ def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
 
 
-# How often what is random is tried, where it comes from outside.
-EXAMPLES = "STABILITY_MAGIC_TEST_EXAMPLES"
+# The environment variable with the default of --examples.
+EXAMPLES_VARIABLE = "STABILITY_MAGIC_TEST_EXAMPLES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -145,26 +151,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--examples",
         type=int,
-        default=int(os.environ.get(EXAMPLES, "60")),
+        default=int(os.environ.get(EXAMPLES_VARIABLE, "60")),
         help="how many examples of each kind of hostile input to try (60)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before the tests that use it are imported."""
+    """Registers the profile before the tests that use it are imported."""
     settings.register_profile("hostile", max_examples=config.getoption("--examples"))
 
 
-# Where everything has to run, what would be skipped is a failure.
-EVERYTHING = "STABILITY_MAGIC_TEST_EVERYTHING"
+# If this environment variable is set, a skipped test is a failure.
+NO_SKIP_VARIABLE = "STABILITY_MAGIC_TEST_EVERYTHING"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test, with its reason; and what a test has printed, which holds no key."""
-    report = _no_skip((yield))
+    """Fails a skipped test if skipping is not allowed, and one whose output holds a key."""
+    report = _fail_if_skipped((yield))
     for name, content in report.sections:
         try:
             assert_no_key(name, content)
@@ -177,12 +183,12 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A skipped file, with its reason."""
-    return _no_skip((yield))
+    """Fails a skipped file if skipping is not allowed."""
+    return _fail_if_skipped((yield))
 
 
-def _no_skip(report: Report) -> Report:
-    if report.skipped and os.environ.get(EVERYTHING):
+def _fail_if_skipped(report: Report) -> Report:
+    if report.skipped and os.environ.get(NO_SKIP_VARIABLE):
         report.outcome = "failed"
         report.longrepr = f"cannot be skipped here: {report.longrepr}"
     return report

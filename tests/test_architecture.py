@@ -1,10 +1,11 @@
-"""Who may import whom, and who owns which outside thing."""
+"""Which part may import which, and who owns which outside thing."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,129 +13,144 @@ from packaging.utils import canonicalize_name
 
 import stability_magic
 
-from ._support import requirements
+from .helpers.project import requirements
+
+pytestmark = pytest.mark.once
 
 PACKAGE = Path(stability_magic.__file__).parent
 
-# From the bottom up: a module imports from its own layer and from those below it.
-LAYERS = (
-    {"_version", "_errors", "_text", "_readings", "_patience"},
-    {"_answers", "_checks", "_settings", "_frames", "_balances", "_activity", "_faults", "_when"},
-    {"_transport", "_simulation", "_simulated_clock", "_loopback", "_periods", "_windows"},
-    {"_log_schema", "_log_rows", "_progress", "_shared_connection", "_shared_sql"},
-    {"_client", "_topups", "_costs", "_watch_rules", "_shared_schema"},
-    {"_hours", "_spend", "_lines", "_log_file", "_log_entries", "_simulator", "_thinning"},
-    {"_outlook", "_guard", "_log_costs", "_log_names", "_tables"},
-    {"_shared_rows", "_shared_writing"},
-    {"_forecast", "_log", "_log_merge", "_log_outbox", "_panels", "_shared"},
-    {"_latest", "_plot_axes", "_demo", "_sync", "_waiting"},
-    {"_plot_marks", "_plot_spend", "_link"},
-    {"_plot"},
-    {"_journal", "_whose"},
-    {"_session"},
-    {"_cell_cost", "_watch"},
-    {"_outcome"},
-    {"_actions", "_log_actions"},
-    {"_commands"},
-    {"_completions", "_cells", "_watch_display"},
-    {"_magics", "__main__"},
-    {"__init__"},
-)
+_VALUES = {"errors", "models", "text", "version"}
+_PURE = _VALUES | {"when", "analysis"}
+_LOGS = _PURE | {"settings", "log", "shared_log"}
+_SESSION = _LOGS | {"api", "simulator", "display"}
+_COMMANDS = _SESSION | {"session", "charts"}
 
-# The one owner of each outside thing, or the few that share it.
-OWNERS = {
-    "requests": {"_transport"},
-    "urllib3": {"_transport"},
-    "sqlite3": {
-        "_log_costs",
-        "_log_file",
-        "_log_merge",
-        "_log_names",
-        "_log_outbox",
-        "_log_rows",
-        "_log_schema",
-    },
-    "psycopg": {
-        "_shared",
-        "_shared_connection",
-        "_shared_rows",
-        "_shared_schema",
-        "_shared_writing",
-    },
-    "sqlite_utils": {"_log_file", "_log_schema"},
-    "adbc_driver_sqlite": {"_log_rows"},
-    "pyarrow": {"_log_rows"},
-    "matplotlib": {"_plot", "_plot_axes", "_plot_marks", "_plot_spend"},
-    "IPython": {"_cells", "_magics"},
-    "traitlets": {"_settings"},
-    "platformdirs": {"_settings"},
-    "tqdm": {"_progress"},
-    "tzlocal": {"_settings"},
-    "keyring": {"_settings"},
-    "google": {"_settings"},
-    "http": {"_loopback", "_transport"},
+# The parts of the project, which are its packages and the modules at the top, and what of the
+# others each may import, for types too. Anything else would let the whole grow together.
+MAY_IMPORT: Mapping[str, set[str]] = {
+    "text": set(),
+    "version": set(),
+    "models": set(),
+    "simulator": set(),
+    "errors": {"text"},
+    "environment": {"text"},
+    "zones": {"errors"},
+    "settings": {"environment", "errors", "text", "zones"},
+    "when": {"errors", "text"},
+    "api": _VALUES | {"environment"},
+    "analysis": _PURE - {"analysis"},
+    "display": _PURE,
+    "log": _PURE | {"settings"},
+    "charts": _PURE | {"display"},
+    "shared_log": _PURE | {"log"},
+    "session": _SESSION,
+    "commands": _COMMANDS,
+    "notebook": _COMMANDS | {"commands"},
+    "terminal": _COMMANDS | {"commands", "environment"},
+    "__main__": {"terminal"},
+    # The front door opens to whatever is public.
+    "__init__": _COMMANDS | {"notebook"},
 }
+
+# The one part, or the few modules, that an outside thing belongs to.
+OWNERS: Mapping[str, set[str]] = {
+    "requests": {"api/transport"},
+    "urllib3": {"api/transport"},
+    "sqlite3": {"log"},
+    "sqlite_utils": {"log"},
+    "adbc_driver_sqlite": {"log/rows"},
+    "pyarrow": {"log/rows"},
+    "psycopg": {"shared_log"},
+    "matplotlib": {"charts"},
+    "IPython": {"notebook"},
+    "traitlets": {"settings"},
+    "platformdirs": {"settings"},
+    "tzlocal": {"zones"},
+    "keyring": {"settings"},
+    "google": {"settings"},
+    "tqdm": {"session/progress"},
+    "http": {"api/transport", "simulator/server"},
+    "os.environ": {"environment"},
+    "print": {"notebook", "terminal"},
+}
+
+# They know no clock, file or network.
+PURE = (
+    "analysis",
+    "display",
+    "log/validity",
+    "api/answers",
+    "api/validation",
+    "charts/headline",
+    "charts/picture_data",
+    "charts/placing",
+    "charts/thinning",
+    "charts/ticks",
+    "charts/words",
+    "notebook/completions",
+    "notebook/words",
+    "session/guard",
+    "session/watch_schedule",
+    "terminal/phrasing",
+    "text",
+    "when",
+)
+IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
 # Colab brings it, and it is imported nowhere else.
 FOUND_THERE = {"google"}
 # Windows' time zones are files that zoneinfo finds; there is nothing to import.
 DATA = {"tzdata"}
 
-# They know no clock, file or network.
-PURE = {
-    "_answers",
-    "_checks",
-    "_frames",
-    "_lines",
-    "_panels",
-    "_periods",
-    "_spend",
-    "_tables",
-    "_text",
-}
-PURE |= {
-    "_balances",
-    "_forecast",
-    "_hours",
-    "_outlook",
-    "_thinning",
-    "_topups",
-    "_when",
-    "_windows",
-}
-PURE |= {"_costs", "_guard", "_latest", "_watch_rules"}
-IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
-IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
+
+def part_of(module: str) -> str:
+    """The package that a module is in, or the module itself where it stands at the top."""
+    return module.partition("/")[0]
 
 
-NAMES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+def is_within(module: str, places: Iterable[str]) -> bool:
+    """Whether a module is one of these, or in one of these packages."""
+    return any(module == each or module.startswith(f"{each}/") for each in places)
 
 
-def module(name: str) -> ast.Module:
-    """The syntax tree of one module of the package."""
-    return ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+def own_imports(module: str, tree: ast.AST, names: Iterable[str]) -> set[str]:
+    """The modules of the project that one imports, such as ``log/rows``."""
+    folder = module.split("/")[:-1]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = folder[: len(folder) + 1 - node.level]
+            parts = [*base, *(node.module or "").split(".")] if node.module else base
+            for each in node.names:
+                longer = "/".join([*parts, each.name])
+                found.add(longer if longer in names else "/".join(parts))
+    return {each if each in names else f"{each}/__init__" for each in found}
 
 
-def modules() -> dict[str, ast.Module]:
-    """The syntax trees of all of them."""
-    return {name: module(name) for name in NAMES}
-
-
-def imported(tree: ast.Module) -> set[tuple[str, str]]:
-    """What a module imports: ``("own", module)`` or ``("outside", package)``."""
+def outside_imports(tree: ast.AST) -> set[str]:
+    """The packages from elsewhere that a module imports."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {("outside", each.name.partition(".")[0]) for each in node.names}
+            found |= {each.name.partition(".")[0] for each in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(("outside", str(node.module).partition(".")[0]))
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [each.name for each in node.names]
-            found |= {("own", str(each)) for each in names}
+            found.add(str(node.module).partition(".")[0])
     return found
 
 
-def for_types_only(tree: ast.Module) -> ast.Module:
+def outside_uses(tree: ast.AST) -> set[str]:
+    """The same, and whether it prints or reads the environment."""
+    found = outside_imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+            found.add("print")
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
+            found.add("os.environ")
+    return found
+
+
+def without_types(tree: ast.Module) -> ast.Module:
     """The tree without what stands under ``if TYPE_CHECKING``."""
 
     class Pruner(ast.NodeTransformer):
@@ -142,92 +158,186 @@ def for_types_only(tree: ast.Module) -> ast.Module:
             guarded = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
             return node.orelse if guarded else self.generic_visit(node)
 
-    pruned = Pruner().visit(tree)
+    # Parsed anew: the transformer changes the tree that it is given.
+    pruned = Pruner().visit(ast.parse(ast.unparse(tree)))
     assert isinstance(pruned, ast.Module)
     return pruned
 
 
+def wrong_directions(module: str, trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    """A sentence for each import of a module that goes where it may not."""
+    part = part_of(module)
+    may = ", ".join(sorted(MAY_IMPORT[part])) or "nothing of the project"
+    for each in sorted(own_imports(module, trees[module], trees)):
+        other = part_of(each)
+        if other != part and other not in MAY_IMPORT[part]:
+            users = {name for name, used in MAY_IMPORT.items() if {part, other} <= used}
+            yield (
+                f"{module} imports {each}, and {part} may import only {may}; what needs both"
+                f" belongs in one of: {', '.join(sorted(users))}"
+            )
+
+
+def wrong_owner(module: str, thing: str, trees: Mapping[str, ast.Module]) -> str:
+    """A sentence where a module uses what belongs to another one; empty where it does not."""
+    if is_within(module, OWNERS[thing]) or thing not in outside_uses(without_types(trees[module])):
+        return ""
+    owners = " and ".join(sorted(OWNERS[thing]))
+    return f"{module} uses {thing}, which belongs to {owners}; ask for what is needed there"
+
+
+def circles(trees: Mapping[str, ast.Module]) -> list[str]:
+    """The modules that import each other, directly or by way of others, for types or not."""
+    uses = {module: own_imports(module, tree, trees) for module, tree in trees.items()}
+    done: set[str] = set()
+    while ready := {module for module, used in uses.items() if used <= done} - done:
+        done |= ready
+    return sorted(uses.keys() - done)
+
+
+def parse(sources: Mapping[str, str]) -> dict[str, ast.Module]:
+    """The syntax trees of modules."""
+    return {module: ast.parse(source) for module, source in sources.items()}
+
+
+def module_name(path: Path) -> str:
+    """Such as ``log/rows``."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+MODULES = sorted(module_name(each) for each in PACKAGE.rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    """The syntax trees of all modules of the project."""
+    return parse({each: (PACKAGE / f"{each}.py").read_text(encoding="utf-8") for each in MODULES})
+
+
 def third_parties(trees: Iterable[ast.Module]) -> set[str]:
     """The packages that are imported and do not come with Python."""
-    names = {name for tree in trees for kind, name in imported(tree) if kind == "outside"}
+    names = set().union(*(outside_imports(each) for each in trees))
     return {canonicalize_name(each) for each in names - sys.stdlib_module_names - {PACKAGE.name}}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_imports_go_downwards(name):
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_where_they_may(trees, module):
     """Also those within functions, and those for types."""
-    rank = {each: level for level, layer in enumerate(LAYERS) for each in layer}
-    above = {
-        each for kind, each in imported(module(name)) if kind == "own" and rank[each] > rank[name]
-    }
-    # A type of the session's own argument is no dependency at run time.
-    above &= {each for kind, each in imported(for_types_only(module(name))) if kind == "own"}
-    assert not above
+    assert not list(wrong_directions(module, trees))
 
 
-def test_there_are_no_circles():
-    """Not within a layer either."""
-    uses = {
-        name: {each for kind, each in imported(for_types_only(tree)) if kind == "own"}
-        for name, tree in modules().items()
-    }
+def test_no_two_parts_may_import_each_other():
+    """Nor in a wider circle: what may be imported has a direction of its own."""
     done: set[str] = set()
-    while len(done) < len(uses):
-        ready = {name for name, used in uses.items() if used <= done} - done
-        assert ready, f"a circle among {sorted(set(uses) - done)}"
+    while ready := {part for part, may in MAY_IMPORT.items() if may - {part} <= done} - done:
         done |= ready
+    assert done == MAY_IMPORT.keys()
 
 
-@pytest.mark.parametrize("package", sorted(OWNERS))
-def test_outside_things_have_one_owner(package):
-    """Nobody else imports them."""
-    users = {
-        name
-        for name, tree in modules().items()
-        if ("outside", package) in imported(for_types_only(tree))
-    }
-    assert users <= OWNERS[package]
+def test_no_modules_import_each_other(trees):
+    """Not within a package either, and not for types."""
+    assert not circles(trees)
 
 
-def test_what_is_imported_is_declared_and_the_reverse():
+@pytest.mark.parametrize("thing", sorted(OWNERS))
+def test_each_outside_thing_has_its_owner(trees, thing):
+    """Nobody else uses it, but for its types."""
+    assert not [told for each in trees if (told := wrong_owner(each, thing, trees))]
+    for owner in OWNERS[thing]:
+        users = (tree for module, tree in trees.items() if is_within(module, [owner]))
+        assert thing in set().union(*map(outside_uses, users)), f"{owner} does not use {thing}"
+
+
+def test_the_service_and_the_logs_do_not_know_each_other():
+    """A reading travels between them as a value."""
+    assert not MAY_IMPORT["api"] & {"log", "shared_log"}
+    assert not (MAY_IMPORT["log"] | MAY_IMPORT["shared_log"]) & {"api"}
+
+
+def test_every_part_has_its_place(trees):
+    """A new package is told where it stands before it is used."""
+    assert {part_of(each) for each in trees} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("part", sorted(each.parent.name for each in PACKAGE.glob("*/*init__.py")))
+def test_a_package_says_what_lives_there_where_to_begin_and_what_it_may_import(part):
+    """As it is: a page that goes stale is worse than none."""
+    page = ast.get_docstring(ast.parse((PACKAGE / part / "__init__.py").read_text("utf-8")))
+    assert page is not None
+    modules = {each.stem for each in (PACKAGE / part).glob("*.py")}
+    assert re.findall(r"Begin with ``(\w+)``", page)[0] in modules
+    *_, told = page.replace("\n", " ").split("May import ")
+    named = set(re.findall(r"``(\w+)``", told)) if "May import" in page else set()
+    packages = {each.name for each in PACKAGE.iterdir() if each.is_dir()}
+    assert named & packages == MAY_IMPORT[part] & packages - {part}
+
+
+def test_what_is_imported_is_declared_and_the_reverse(trees):
     """Nothing is there by chance, and pip brings nothing that is not imported at run time."""
     # All of these are imported by the name that pip knows them by, but for - _ and capitals.
     declared = {canonicalize_name(each.name) for each in requirements()}
-    assert third_parties(modules().values()) - FOUND_THERE <= declared
-    assert third_parties(for_types_only(tree) for tree in modules().values()) >= declared - DATA
+    assert third_parties(trees.values()) - FOUND_THERE <= declared
+    assert third_parties(map(without_types, trees.values())) >= declared - DATA
 
 
-def test_client_and_log_do_not_know_each_other():
-    """A reading travels between them as a value."""
-    trees = modules()
-    logs = {name for name in trees if name.startswith("_log")}
-    logs |= {name for name in trees if name.startswith("_shared")}
-    assert ("own", "_client") not in set().union(*(imported(trees[each]) for each in logs))
-    assert not {each for kind, each in imported(trees["_client"]) if kind == "own"} & logs
-
-
-@pytest.mark.parametrize("name", sorted(PURE))
-def test_pure_modules_know_no_clock_file_or_network(name):
+@pytest.mark.parametrize("module", [each for each in MODULES if is_within(each, PURE)])
+def test_pure_modules_know_no_clock_file_or_network(trees, module):
     """They compute from what they are given."""
-    tree = module(name)
-    outside = {package for kind, package in imported(tree) if kind == "outside"}
-    assert not outside & IMPURE_MODULES
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for node in ast.walk(tree)
+        for node in ast.walk(trees[module])
         if isinstance(node, ast.Call)
     }
-    assert not called & IMPURE_CALLS
+    impure = outside_imports(trees[module]) & IMPURE_MODULES | called & IMPURE_CALLS
+    assert not impure, f"{module} is pure, and uses {', '.join(sorted(impure))}"
 
 
-def test_two_modules_print_and_one_reads_the_environment():
-    """The edges are where they are said to be."""
-    printing, environment = set(), set()
-    for name, tree in modules().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
-                printing.add(name)
-            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
-                environment.add(name)
-    assert printing == {"_magics", "__main__"}
-    assert environment == {"_settings"}
+# -- that these checks can fail --
+
+MADE_UP = {
+    "analysis/series": "",
+    "analysis/spend": "from .series import Series",
+    "log/rows": "import sqlite3",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "told"),
+    [
+        ("analysis/spend", "from ..log.rows import fetch", "analysis/spend imports log/rows"),
+        ("analysis/spend", "from ..log import rows", "analysis/spend imports log/rows"),
+        ("analysis/spend", "def f():\n    from ..log import rows", "and analysis may import only"),
+        ("analysis/spend", "if TYPE_CHECKING:\n    from ..log.rows import Span", "belongs in one"),
+        ("log/rows", "from ..api.client import StabilityClient", "log may import only"),
+    ],
+)
+def test_a_wrong_direction_is_told_in_a_sentence(module, source, told):
+    """Whatever way it is written."""
+    made_up = {**MADE_UP, "api/client": "", module: source}
+    assert told in " ".join(wrong_directions(module, parse(made_up)))
+
+
+@pytest.mark.parametrize(
+    ("source", "thing", "told"),
+    [
+        ("import sqlite3", "sqlite3", "analysis/spend uses sqlite3, which belongs to log"),
+        ("from matplotlib.figure import Figure", "matplotlib", "which belongs to charts"),
+        ("print('spent')", "print", "uses print, which belongs to notebook and terminal"),
+        ("import os\nos.environ['TZ']", "os.environ", "which belongs to environment"),
+    ],
+)
+def test_a_wrong_owner_is_told_in_a_sentence(source, thing, told):
+    """The sentence says where to go instead."""
+    made_up = {**MADE_UP, "analysis/spend": source}
+    assert told in wrong_owner("analysis/spend", thing, parse(made_up))
+    assert not wrong_owner("analysis/series", thing, parse(made_up))
+
+
+def test_a_circle_is_found_also_among_types():
+    """And nothing that is none."""
+    assert not circles(parse(MADE_UP))
+    back = "if TYPE_CHECKING:\n    from .spend import usage"
+    assert circles(parse({**MADE_UP, "analysis/series": back})) == [
+        "analysis/series",
+        "analysis/spend",
+    ]

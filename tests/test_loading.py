@@ -1,4 +1,4 @@
-"""What loading costs, and what the front door shows."""
+"""Loading imports nothing heavy, and every public name can be imported."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ print(shell.find_line_magic("stability_balance") is not None)
 
 
 def test_loading_imports_nothing_heavy():
-    """A kernel that merely loads the extension waits for none of the large packages."""
-    done = subprocess.run(
+    """A kernel that merely loads the extension does not wait for large packages."""
+    process = subprocess.run(
         [sys.executable, "-c", LOAD], capture_output=True, text=True, timeout=60, check=True
     )
-    packages, found = done.stdout.splitlines()
-    assert found == "True"
+    packages, has_magic = process.stdout.splitlines()
+    assert has_magic == "True"
     assert "stability_magic" in packages
     assert not [each for each in HEAVY if f"'{each}'" in packages]
 
 
 def test_importing_imports_nothing_heavy():
-    """Names are fetched on first use."""
+    """Public names are imported on first use."""
     code = "import sys, stability_magic; print(sorted(sys.modules))"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert not [each for each in (*HEAVY, "IPython") if f"'{each}'" in done.stdout]
+    assert not [each for each in (*HEAVY, "IPython") if f"'{each}'" in process.stdout]
 
 
 def test_every_public_name_is_there():
-    """What is promised can be imported, and dir shows it."""
+    """Each can be imported, and dir shows it."""
     for name in stability_magic.__all__:
         assert getattr(stability_magic, name) is not None
         assert name in dir(stability_magic)
@@ -63,7 +63,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_every_public_name_is_used_with_its_types():
-    """The program that is checked against the installed package leaves none out."""
+    """The program that mypy checks uses all of them."""
     program = Path(__file__).with_name("outside") / "typed.py"
     tree = ast.parse(program.read_text(encoding="utf-8"))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from ._support import requirements
+from .helpers.project import requirements
 
 LOWEST = Path(__file__).with_name("lowest.txt")
 

@@ -1,4 +1,4 @@
-"""The settings, the environment, and where the key comes from."""
+"""The settings, the environment, and the sources of the key."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from stability_magic import SettingsError
-from stability_magic._client import API_URL, API_VERSIONS
-from stability_magic._settings import KEY_VARIABLE, Keys, StabilityMagic
+from stability_magic.api.client import API_URL, API_VERSIONS
+from stability_magic.settings import KEY_VARIABLE, KeySources, StabilityMagic
 
-from ._support import KEY, assert_is_told_well
+from .helpers.errors import KEY, assert_is_clear_error
 
-# Each setting that the environment can give: the variable, what it says there and what that
-# means, and another value, by ``%config`` or a profile.
+# Each setting with an environment variable: the variable, a text in it and the value that this
+# means, and another value for ``%config`` or a profile.
 FROM_ENVIRONMENT = {
     "api_url": ("STABILITY_API_HOST", "https://a.example", "https://a.example", "https://b"),
     "api_version": ("STABILITY_API_VERSION", "v1", "v1", "v1alpha"),
@@ -52,11 +52,13 @@ DEFAULTS = {
     "low_balance": None,
     "timeout": 10.0,
     "quiet": False,
+    "tables": True,
+    "theme": "auto",
 }
 
 
 @pytest.fixture(autouse=True)
-def no_variables(monkeypatch):
+def clear_environment(monkeypatch):
     for variable, *_ in FROM_ENVIRONMENT.values():
         monkeypatch.delenv(variable, raising=False)
 
@@ -65,12 +67,12 @@ def no_variables(monkeypatch):
 
 
 def test_the_defaults_are_the_documented_ones():
-    """Every setting has its documented default, and there is no other setting."""
+    """Every setting has its documented default, and there are no other settings."""
     settings = StabilityMagic()
-    shown = {
+    defaults = {
         name: getattr(settings, name) for name in StabilityMagic.class_trait_names(config=True)
     }
-    assert shown == DEFAULTS
+    assert defaults == DEFAULTS
     assert tuple(StabilityMagic.api_version.values) == API_VERSIONS
 
 
@@ -84,7 +86,7 @@ def test_the_key_is_no_setting(monkeypatch):
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_the_help_names_the_variable_of_the_environment(name):
-    """``%config StabilityMagic`` says where else a value comes from."""
+    """``%config StabilityMagic`` says which variable a value may come from."""
     help_text = StabilityMagic.class_traits()[name].help
     assert len(help_text) > 20
     if name in FROM_ENVIRONMENT:
@@ -93,11 +95,11 @@ def test_the_help_names_the_variable_of_the_environment(name):
 
 @pytest.mark.parametrize("name", FROM_ENVIRONMENT)
 def test_the_environment_is_read_at_each_use(monkeypatch, name):
-    """A variable that a notebook sets, changes or removes later counts from then on."""
-    variable, said, value, other = FROM_ENVIRONMENT[name]
+    """If a notebook sets, changes or removes a variable, that has an effect at once."""
+    variable, text, value, other = FROM_ENVIRONMENT[name]
     settings = StabilityMagic()
     assert getattr(settings, name) == DEFAULTS[name]
-    monkeypatch.setenv(variable, said)
+    monkeypatch.setenv(variable, text)
     assert getattr(settings, name) == value
     settings.trait_values()  # as a listing does
     monkeypatch.setenv(variable, str(other))
@@ -110,9 +112,9 @@ def test_the_environment_is_read_at_each_use(monkeypatch, name):
 
 @pytest.mark.parametrize("name", FROM_ENVIRONMENT)
 def test_what_was_set_wins_over_the_environment(monkeypatch, name):
-    """An assignment, as ``%config`` makes it, and a profile's line, go before a variable."""
-    variable, said, value, other = FROM_ENVIRONMENT[name]
-    monkeypatch.setenv(variable, said)
+    """An assignment, as by ``%config``, and a profile take precedence over a variable."""
+    variable, text, value, other = FROM_ENVIRONMENT[name]
+    monkeypatch.setenv(variable, text)
     assigned = StabilityMagic()
     assert getattr(assigned, name) == value
     setattr(assigned, name, other)
@@ -122,21 +124,21 @@ def test_what_was_set_wins_over_the_environment(monkeypatch, name):
         assert getattr(settings, name) == other
         monkeypatch.delenv(variable)
         assert getattr(settings, name) == other
-        monkeypatch.setenv(variable, said)
+        monkeypatch.setenv(variable, text)
     setattr(assigned, name, DEFAULTS[name])
     assert getattr(assigned, name) == DEFAULTS[name]
 
 
 @pytest.mark.parametrize("name", FROM_ENVIRONMENT)
-def test_two_objects_of_settings_do_not_share_what_was_set(name):
-    """Each session has its own."""
-    one, other = StabilityMagic(), StabilityMagic()
-    setattr(one, name, FROM_ENVIRONMENT[name][3])
-    assert getattr(other, name) == DEFAULTS[name]
+def test_two_settings_objects_do_not_share_values(name):
+    """Each session has its own settings."""
+    first, second = StabilityMagic(), StabilityMagic()
+    setattr(first, name, FROM_ENVIRONMENT[name][3])
+    assert getattr(second, name) == DEFAULTS[name]
 
 
 @pytest.mark.parametrize(
-    ("variable", "said", "name"),
+    ("variable", "text", "name"),
     [
         ("STABILITY_API_VERSION", "v2", "api_version"),
         ("STABILITY_API_VERSION", "AUTO", "api_version"),
@@ -147,14 +149,14 @@ def test_two_objects_of_settings_do_not_share_what_was_set(name):
         ("STABILITY_LOW_BALANCE", "1\n2", "low_balance"),
     ],
 )
-def test_a_variable_that_cannot_be_used_is_told_by_name(monkeypatch, variable, said, name):
-    """The error says which variable it is, what it holds, and what it should."""
-    monkeypatch.setenv(variable, said)
+def test_an_unusable_variable_is_named(monkeypatch, variable, text, name):
+    """The error says which variable it is, what it holds, and what it should hold."""
+    monkeypatch.setenv(variable, text)
     settings = StabilityMagic()
     with pytest.raises(SettingsError, match=f"^{variable} is ") as caught:
         getattr(settings, name)
-    assert repr(said) in str(caught.value)
-    assert_is_told_well(caught.value)
+    assert repr(text) in str(caught.value)
+    assert_is_clear_error(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -168,22 +170,24 @@ def test_a_variable_that_cannot_be_used_is_told_by_name(monkeypatch, variable, s
         ("usd_per_credit", -0.01),
         ("low_balance", "a lot"),
         ("quiet", "yes"),
+        ("tables", "no"),
+        ("theme", "pink"),
         ("timezone", None),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_where_it_is_set(name, value):
-    """``%config`` refuses it, and the value before it stays."""
+def test_a_value_of_the_wrong_kind_is_refused(name, value):
+    """Setting it fails, and the old value stays."""
     settings = StabilityMagic()
     with pytest.raises(TraitError):
         setattr(settings, name, value)
     assert getattr(settings, name) == DEFAULTS[name]
 
 
-# The log's place
+# The log's path
 
 
 def test_the_log_is_in_the_users_data_folder(tmp_path):
-    """The default is of this platform, inside the home folder, and nothing is created."""
+    """The default follows the platform, inside the home folder; nothing is created."""
     path = StabilityMagic().log_path()
     assert path.is_absolute()
     assert path.name == "log.db"
@@ -194,7 +198,7 @@ def test_the_log_is_in_the_users_data_folder(tmp_path):
 
 
 def test_a_log_in_the_home_folder_is_found(monkeypatch):
-    """``~`` is understood, in the environment and in the settings."""
+    """``~`` is expanded, in the environment and in the settings."""
     monkeypatch.setenv("STABILITY_MAGIC_LOG", "~/credits/log.db")
     assert StabilityMagic().log_path() == Path.home() / "credits" / "log.db"
     settings = StabilityMagic(log=os.path.join("~", "mine.db"))  # noqa: PTH118
@@ -207,14 +211,14 @@ def test_a_log_in_the_home_folder_is_found(monkeypatch):
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"])
 @pytest.mark.parametrize("colon", ["", ":"])
 def test_a_zone_is_known_by_its_name(monkeypatch, name, colon):
-    """IANA's names are understood, with the colon that TZ may have."""
+    """IANA's names are understood, also with the colon that TZ may have."""
     assert StabilityMagic(timezone=name).zone() == ZoneInfo(name)
     monkeypatch.setenv("TZ", colon + name)
     assert StabilityMagic().zone() == ZoneInfo(name)
 
 
 def test_a_zone_may_be_a_file_of_the_systems_zones(monkeypatch, tmp_path):
-    """TZ may be a path to such a file, or a link to one, as to /etc/localtime."""
+    """TZ may be the path of such a file, or of a link to one, such as /etc/localtime."""
     zones = tmp_path / "share" / "zoneinfo" / "Europe"
     zones.mkdir(parents=True)
     (zones / "Berlin").touch()
@@ -243,7 +247,7 @@ def test_a_zone_may_be_a_file_of_the_systems_zones(monkeypatch, tmp_path):
         " ",
     ],
 )
-def test_a_zone_that_is_not_known_is_told(monkeypatch, name):
+def test_an_unknown_zone_is_a_settings_error(monkeypatch, name):
     """Nonsense, folders, rules instead of names: one line that says what to set."""
     monkeypatch.setenv("TZ", name)
     settings = StabilityMagic()
@@ -252,18 +256,18 @@ def test_a_zone_that_is_not_known_is_told(monkeypatch, name):
             SettingsError, match=r"time zone .* is not known; set Stability"
         ) as caught:
             use()
-        assert_is_told_well(caught.value)
+        assert_is_clear_error(caught.value)
 
 
 def test_without_a_name_the_machines_zone_is_used():
-    """Nothing set: the zone of this machine, by its name."""
+    """Without a setting: this machine's zone, by its name."""
     zone = StabilityMagic().zone()
     assert isinstance(zone, ZoneInfo)
     assert zone.key == (tzlocal.get_localzone_name() or "UTC")
 
 
 def test_now_is_aware_and_in_the_zone():
-    """The present has the zone of the settings."""
+    """The current time has the zone of the settings."""
     now = StabilityMagic(timezone="Asia/Kathmandu").now()
     assert now.utcoffset() == timedelta(hours=5, minutes=45)
     assert abs(now - datetime.now(ZoneInfo("UTC"))) < timedelta(seconds=5)
@@ -273,26 +277,26 @@ def test_now_is_aware_and_in_the_zone():
 
 
 @pytest.fixture
-def no_colab(monkeypatch):
+def outside_colab(monkeypatch):
     monkeypatch.delitem(sys.modules, "google.colab", raising=False)
 
 
 class Secrets:
-    """What Colab's ``userdata`` does: a secret, or an exception of its own."""
+    """Stands in for Colab's ``userdata``: returns a secret, or raises an exception."""
 
-    def __init__(self, said):
-        self.said = said
+    def __init__(self, secret):
+        self.secret = secret
 
     def get(self, name):
         assert name == "STABILITY_API_KEY"
-        if isinstance(self.said, Exception):
-            raise self.said
-        return self.said
+        if isinstance(self.secret, Exception):
+            raise self.secret
+        return self.secret
 
 
 @pytest.fixture
 def colab(monkeypatch):
-    """Makes this a Colab with these secrets."""
+    """Puts in place of ``google.colab`` a module with these attributes."""
 
     def colab(**attributes):
         module = types.ModuleType("google.colab")
@@ -308,32 +312,32 @@ def keyring():
     keyring = pytest.importorskip("keyring")
     from keyring.backend import KeyringBackend
 
-    class Memory(KeyringBackend):
+    class MemoryKeyring(KeyringBackend):
         priority = 1
 
         def __init__(self):
-            self.held = {}
-            self.broken = None
+            self.passwords = {}
+            self.failure = None
 
         def get_password(self, service, username):
-            if self.broken:
-                raise self.broken
-            return self.held.get((service, username))
+            if self.failure:
+                raise self.failure
+            return self.passwords.get((service, username))
 
         def set_password(self, service, username, password):
-            if self.broken:
-                raise self.broken
-            self.held[service, username] = password
+            if self.failure:
+                raise self.failure
+            self.passwords[service, username] = password
 
-    before, memory = keyring.get_keyring(), Memory()
+    original, memory = keyring.get_keyring(), MemoryKeyring()
     keyring.set_keyring(memory)
     yield memory
-    keyring.set_keyring(before)
+    keyring.set_keyring(original)
 
 
-def test_the_sources_of_the_key_are_asked_in_order(monkeypatch, colab, keyring):
-    """The environment, then what is held, then Colab's secrets, then the keyring."""
-    keys = Keys()
+def test_the_sources_of_the_key_are_tried_in_order(monkeypatch, colab, keyring):
+    """The environment, then the key in memory, then Colab's secrets, then the keyring."""
+    keys = KeySources()
     keys.save("sk-of-the-keyring")
     assert keys.find() == "sk-of-the-keyring"
     colab(userdata=Secrets("sk-of-colab"))
@@ -344,18 +348,18 @@ def test_the_sources_of_the_key_are_asked_in_order(monkeypatch, colab, keyring):
     assert keys.find() == "sk-of-the-environment"
     monkeypatch.setenv("STABILITY_API_KEY", "  ")
     assert keys.find() == "sk-that-is-held"
-    assert Keys().find() == "sk-of-colab"
+    assert KeySources().find() == "sk-of-colab"
 
 
-def test_no_key_is_told_with_where_to_put_one(no_colab):
-    """Without any source the error names the variable, the magic, and the demo."""
+def test_without_a_key_the_error_says_where_to_put_one(outside_colab):
+    """It names the variable, the magic, and the demo."""
     with pytest.raises(
         SettingsError, match=r"No API key was found\. Set STABILITY_API_KEY"
     ) as caught:
-        Keys().find()
+        KeySources().find()
     assert "%stability_login" in str(caught.value)
     assert "%stability_demo works without one" in str(caught.value)
-    assert_is_told_well(caught.value)
+    assert_is_clear_error(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -370,58 +374,132 @@ def test_no_key_is_told_with_where_to_put_one(no_colab):
     ids=["old", "none", "empty", "missing", "refused"],
 )
 def test_a_colab_without_the_secret_is_passed_over(colab, keyring, attributes):
-    """No such secret, no access to it, or a Colab without secrets: the keyring is asked."""
+    """No such secret, no access to it, or a Colab without secrets: the keyring is tried."""
     colab(**attributes)
     with pytest.raises(SettingsError, match="No API key"):
-        Keys().find()
-    keyring.held["stability_magic", "STABILITY_API_KEY"] = KEY
-    assert Keys().find() == KEY
+        KeySources().find()
+    keyring.passwords["stability_magic", "STABILITY_API_KEY"] = KEY
+    assert KeySources().find() == KEY
 
 
-@pytest.mark.parametrize("broken", [RuntimeError("locked"), OSError("no bus"), ValueError()])
-def test_a_keyring_that_does_not_work_is_passed_over(no_colab, keyring, broken):
-    """A locked or broken keyring is no key, and no traceback."""
-    keyring.broken = broken
+@pytest.mark.parametrize("failure", [RuntimeError("locked"), OSError("no bus"), ValueError()])
+def test_a_keyring_that_does_not_work_is_passed_over(outside_colab, keyring, failure):
+    """A locked or broken keyring counts as one without the key."""
+    keyring.failure = failure
     with pytest.raises(SettingsError, match="No API key"):
-        Keys().find()
+        KeySources().find()
 
 
-def test_a_saved_key_is_found_by_a_later_session(no_colab, keyring):
-    """It lies in the keyring under the project's name, whole."""
-    Keys().save(KEY)
-    assert keyring.held == {("stability_magic", "STABILITY_API_KEY"): KEY}
-    assert Keys().find() == KEY
+def test_a_saved_key_is_found_by_a_later_session(outside_colab, keyring):
+    """The keyring holds the complete key under the project's name."""
+    KeySources().save(KEY)
+    assert keyring.passwords == {("stability_magic", "STABILITY_API_KEY"): KEY}
+    assert KeySources().find() == KEY
 
 
-def test_a_key_that_cannot_be_saved_is_told_without_showing_it(keyring):
-    """The error names its reason by its class: a keyring may repeat what it was given."""
-    keyring.broken = RuntimeError(f"could not store {KEY}")
+def test_a_key_that_cannot_be_saved_is_not_shown(keyring):
+    """The error names only the exception's class: its message may repeat the key."""
+    keyring.failure = RuntimeError(f"could not store {KEY}")
     with pytest.raises(SettingsError, match=r"could not be saved in a keyring \(Runt") as caught:
-        Keys().save(KEY)
+        KeySources().save(KEY)
     assert "held for this session" in str(caught.value)
-    assert_is_told_well(caught.value)
+    assert_is_clear_error(caught.value)
 
 
-def test_a_keyring_that_keeps_nothing_is_told(no_colab):
-    """A keyring that was switched off takes a key and forgets it; that is no success."""
+def test_a_keyring_that_stores_nothing_is_an_error(outside_colab):
+    """A keyring that is switched off accepts a key and forgets it; saving then fails."""
     keyring = pytest.importorskip("keyring")
     from keyring.backends import null
 
-    before = keyring.get_keyring()
+    original = keyring.get_keyring()
     keyring.set_keyring(null.Keyring())
     try:
         with pytest.raises(SettingsError, match="could not be saved") as caught:
-            Keys().save(KEY)
+            KeySources().save(KEY)
     finally:
-        keyring.set_keyring(before)
-    assert_is_told_well(caught.value)
+        keyring.set_keyring(original)
+    assert_is_clear_error(caught.value)
 
 
-def test_the_holder_of_the_key_does_not_show_it(monkeypatch, no_colab):
-    """Neither its representation nor its variables, nor what it finds when shown."""
-    keys = Keys()
+PLAIN_KEYRINGS = {
+    "keyrings.alt": "class PlaintextKeyring(Memory): pass",
+    "derived": "class PlaintextKeyring(Memory): pass\nclass Mine(PlaintextKeyring): pass",
+    "declared": "class FileKeyring(Memory): scheme = 'no encyption'",
+    "wrapper": "class PlaintextKeyring(Memory): pass\n"
+    "class Multipart(Memory): _keyring = PlaintextKeyring()",
+}
+MEMORY_KEYRING = """
+from keyring.backend import KeyringBackend
+class Memory(KeyringBackend):
+    priority = 5
+    def __init__(self): self.passwords = {}
+    def get_password(self, service, username): return self.passwords.get((service, username))
+    def set_password(self, service, username, password):
+        self.passwords[service, username] = password
+"""
+
+
+@pytest.fixture
+def use_keyring(keyring, monkeypatch):
+    """Puts a back end of a made-up module, or a chain of several, in place of the system's."""
+    import keyring as library
+    from keyring.backends.chainer import ChainerBackend
+
+    def use_keyring(*sources):
+        back_ends = []
+        for source in sources:
+            module = types.ModuleType("keyrings.made_up")
+            exec(MEMORY_KEYRING + source, vars(module))
+            kinds = [each for each in vars(module).values() if isinstance(each, type)]
+            back_ends.append(kinds[-1]())
+        if len(back_ends) > 1:
+            monkeypatch.setattr(ChainerBackend, "backends", back_ends)
+            library.set_keyring(ChainerBackend())
+        else:
+            library.set_keyring(back_ends[0])
+        return back_ends
+
+    return use_keyring
+
+
+@pytest.mark.parametrize("source", PLAIN_KEYRINGS.values(), ids=PLAIN_KEYRINGS)
+def test_a_keyring_that_is_a_plain_file_is_refused(outside_colab, use_keyring, source):
+    """Unless it was asked for; nothing is written before that."""
+    (back_end,) = use_keyring(source)
+    with pytest.raises(SettingsError, match="in a plain file") as caught:
+        KeySources().save(KEY)
+    assert back_end.name in str(caught.value)
+    assert "--plain-file" in str(caught.value)
+    assert_is_clear_error(caught.value)
+    assert not back_end.passwords
+    assert KeySources().save(KEY, in_plain_file=True) == back_end.name
+    assert KeySources().find() == KEY
+
+
+def test_the_keyring_that_keeps_the_key_is_told(keyring):
+    """By the name that its library shows."""
+    assert KeySources().save(KEY) == keyring.name
+
+
+def test_a_chain_of_keyrings_keeps_the_key_in_one_that_is_no_plain_file(use_keyring):
+    """Its name is told, and not the chain's; a chain of plain files alone is refused."""
+    plain = PLAIN_KEYRINGS["keyrings.alt"]
+    refusing = "class Refusing(Memory):\n    def set_password(self, *_): raise NotImplementedError"
+    first, second, third = use_keyring(plain, refusing, "class Vault(Memory): pass")
+    assert KeySources().save(KEY) == third.name
+    assert (first.passwords, second.passwords) == ({}, {})
+    assert list(third.passwords.values()) == [KEY]
+    for each in use_keyring(plain, PLAIN_KEYRINGS["derived"]):
+        with pytest.raises(SettingsError, match="in a plain file"):
+            KeySources().save(KEY)
+        assert not each.passwords
+
+
+def test_the_holder_of_the_key_does_not_show_it(monkeypatch, outside_colab):
+    """The key is not in its repr, nor in its variables, nor in the found key's repr."""
+    keys = KeySources()
     keys.hold(KEY)
     assert KEY not in repr(keys) + repr(vars(keys)) + repr(keys.find())
     monkeypatch.setenv("STABILITY_API_KEY", KEY)
-    assert KEY not in repr(Keys().find())
-    assert Keys().find() == KEY
+    assert KEY not in repr(KeySources().find())
+    assert KeySources().find() == KEY

@@ -1,9 +1,9 @@
-"""The wheel alone in an environment of its own: every command works, and uninstalling is clean.
+"""The wheel in its own environment: every command works, and uninstalling leaves nothing behind.
 
     python tests/outside/alone.py dist/stability_magic-*.whl
 
-installs it without its extras, has every_command.py use it in an empty home, uninstalls it, and
-fails where anything but the log is left. It says nothing where all is well.
+installs it without its extras, runs every_command.py with it in an empty home folder, uninstalls
+it, and fails if anything but the log is left. If all is well, it prints nothing.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-# What is in the home folder afterwards: the user's log.
+# The one file that stays in the home folder: the user's log.
 LOG = ".local/share/stability_magic/log.db"
 
-# And what others put there, as they do for every program: matplotlib which fonts there are, and
-# IPython its profile with the history.
-OF_OTHERS = (".cache/matplotlib/fontlist-", ".ipython/profile_default/")
+# Files that other packages put there for any program: matplotlib's list of fonts, and IPython's
+# profile with the history.
+FILES_OF_OTHERS = (".cache/matplotlib/fontlist-", ".ipython/profile_default/")
 
-# What was asked for by its name, in the folder where it was asked for.
-ASKED_FOR = {
+# Files that the commands write on request, in the current folder.
+REQUESTED_FILES = {
     "other.db",
     "stability-magic-demo/demo.db",
     "stability-magic-demo/usage.png",
@@ -35,8 +35,8 @@ ASKED_FOR = {
 }
 
 
-def files(folder: Path) -> set[str]:
-    """All files below it."""
+def files_below(folder: Path) -> set[str]:
+    """All files below a folder."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -44,19 +44,19 @@ def files(folder: Path) -> set[str]:
     }
 
 
-def clean(home: Path, temporary: Path) -> dict[str, str]:
-    """The environment of somebody who has set nothing."""
+def clean_environment(home: Path, temporary: Path) -> dict[str, str]:
+    """The environment of a user who has set no variables."""
     return {"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.defpath, "LANG": "C.UTF-8"}
 
 
 def main(wheel: Path) -> None:
-    """Installs, uses and uninstalls it."""
+    """Installs, uses and uninstalls the wheel."""
     with tempfile.TemporaryDirectory(prefix="stability-magic-alone-") as name:
-        place = Path(name)
-        home, temporary, work = (place / each for each in ("home", "tmp", "work"))
+        folder = Path(name)
+        home, temporary, work = (folder / each for each in ("home", "tmp", "work"))
         for each in (home, temporary, work):
             each.mkdir()
-        environment = place / "environment"
+        environment = folder / "environment"
         venv.create(environment, with_pip=True)
         python = environment / "bin" / "python"
 
@@ -64,29 +64,30 @@ def main(wheel: Path) -> None:
             options = ["--quiet", "--disable-pip-version-check"]
             subprocess.run([python, "-m", "pip", *options, *arguments], check=True)
 
-        # What it needs stays installed, so that only its own files come and go.
+        # Its dependencies stay installed, so that only its own files come and go.
         pip("install", wheel)
         pip("uninstall", "--yes", "stability_magic")
-        without = files(environment)
-        assert not [each for each in without if "stability" in each], "pip left something"
+        files_without = files_below(environment)
+        assert not [each for each in files_without if "stability" in each], "pip left something"
         pip("install", "--no-deps", wheel)
-        assert files(environment) > without
+        assert files_below(environment) > files_without
         subprocess.run(
             [python, HERE / "every_command.py"],
-            env=clean(home, temporary),
+            env=clean_environment(home, temporary),
             cwd=work,
             check=True,
         )
         pip("uninstall", "--yes", "stability_magic")
-        assert files(environment) == without, sorted(files(environment) ^ without)
-        assert set(of_nobody(home)) == {LOG}, sorted(of_nobody(home))
-        assert files(work) == ASKED_FOR, sorted(files(work))
+        files_after = files_below(environment)
+        assert files_after == files_without, sorted(files_after ^ files_without)
+        assert set(own_files(home)) == {LOG}, sorted(own_files(home))
+        assert files_below(work) == REQUESTED_FILES, sorted(files_below(work))
         assert not list(temporary.iterdir()), sorted(temporary.iterdir())
 
 
-def of_nobody(home: Path) -> Iterator[str]:
-    """The files in the home folder that no other package is known to put there."""
-    return (each for each in files(home) if not each.startswith(OF_OTHERS))
+def own_files(home: Path) -> Iterator[str]:
+    """The files in the home folder that no other package puts there."""
+    return (each for each in files_below(home) if not each.startswith(FILES_OF_OTHERS))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Every command and every magic, as somebody runs them who installed the wheel and no extra.
+"""Every command and every magic, for a user who installed the wheel without extras.
 
-The python that runs this file has the package; nothing else is needed. The readings go to the log
-in the home folder, and what is asked for beside them into the current folder.
+It needs nothing but a Python with the package installed. The readings go to the log in the home
+folder, and the files that commands write on request to the current folder.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from stability_magic._commands import COMMANDS
-from stability_magic._simulator import Simulator
+from stability_magic.commands.declarations import COMMANDS
+from stability_magic.simulator.simulator import Simulator
 
 PROGRAMS = Path(sys.executable).parent
 EXTRAS = ("adbc_driver_sqlite", "keyring", "psycopg", "pyarrow")
 
-OTHER = {"STABILITY_MAGIC_LOG": "other.db"}
-SHARED = {"STABILITY_MAGIC_SHARED_LOG": "postgresql://me@localhost/credits"}
+OTHER_LOG = {"STABILITY_MAGIC_LOG": "other.db"}
+SHARED_LOG = {"STABILITY_MAGIC_SHARED_LOG": "postgresql://me@localhost/credits"}
 
-# What is typed, with which variables, the exit code, and what is said.
+# The arguments, environment variables, the exit code, and a part of the output.
 LINES: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("account", {}, 0, "org-sim-studio"),
     ("balance --label first", {}, 0, "first reading"),
-    ("balance --all", OTHER, 0, "first reading"),
+    ("status", {}, 0, "Fernhill Studio (simulated)"),
+    ("balance --all", OTHER_LOG, 0, "first reading"),
     ("balance --require 500 --quiet", {}, 0, "org-sim-studio"),
     ("balance --require 999999", {}, 3, "LowBalanceError: "),
     ("history --format json", {}, 0, '"label": "first"'),
@@ -37,8 +38,8 @@ LINES: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("costs --summary", {}, 0, "label"),
     ("merge other.db", {}, 0, "other.db"),
     ("sync", {}, 1, "SettingsError: No shared log is set"),
-    ("sync", SHARED, 1, "install stability_magic[postgres]"),
-    ("balance", SHARED, 1, "install stability_magic[postgres]"),
+    ("sync", SHARED_LOG, 1, "install stability_magic[postgres]"),
+    ("balance", SHARED_LOG, 1, "install stability_magic[postgres]"),
     ("login", {}, 2, "add --save"),
     ("login --save", {}, 1, "SettingsError: The key cannot be asked for here"),
     ("demo", {}, 0, "SIMULATED"),
@@ -48,6 +49,7 @@ CELLS = (
     "%load_ext stability_magic",
     "%stability_account",
     "%stability_balance",
+    "%stability",
     "%stability_history --since all",
     "%stability_usage --by week",
     "%stability_plot --forecast",
@@ -63,22 +65,24 @@ CELLS = (
     "%stability_balance",
     "%stability_demo --stop",
 )
-REFUSED = ("%stability_sync", "%stability_login --save")
+CELLS_THAT_FAIL = ("%stability_sync", "%stability_login --save")
 
-IN_IPYTHON = f"""
+IPYTHON_CODE = f"""
 shell = get_ipython()
 for cell in {CELLS!r}:
     shell.run_cell(cell).raise_error()
-for cell in {REFUSED!r}:
+for cell in {CELLS_THAT_FAIL!r}:
     error = shell.run_cell(cell).error_in_exec
     assert type(error).__name__ == "SettingsError", error
 """
 
 
-def command_line(typed: str, variables: dict[str, str], code: int, words: str) -> None:
-    """Runs a line, without a terminal to ask for anything."""
-    done = subprocess.run(
-        [PROGRAMS / "stability-magic", *typed.split()],
+def run_without_terminal(
+    arguments: str, variables: dict[str, str], exit_code: int, expected: str
+) -> None:
+    """Runs a command that cannot ask for anything."""
+    process = subprocess.run(
+        [PROGRAMS / "stability-magic", *arguments.split()],
         env=os.environ | variables,
         capture_output=True,
         text=True,
@@ -86,83 +90,83 @@ def command_line(typed: str, variables: dict[str, str], code: int, words: str) -
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == code, f"{typed}: {done.returncode}\n{said}"
-    assert words in said, f"{typed}: {said}"
-    assert "Traceback" not in said, said
-    assert "Warning: " not in said, said
+    output = process.stdout + process.stderr
+    assert process.returncode == exit_code, f"{arguments}: {process.returncode}\n{output}"
+    assert expected in output, f"{arguments}: {output}"
+    assert "Traceback" not in output, output
+    assert "Warning: " not in output, output
 
 
-def on_a_terminal(typed: str, answer: bytes, code: int, words: str) -> None:
-    """Runs a line that asks for something."""
+def run_in_terminal(arguments: str, answer: bytes, exit_code: int, expected: str) -> None:
+    """Runs a command that asks for something."""
     child, terminal = pty.fork()
     if child == 0:
         program = PROGRAMS / "stability-magic"
-        os.execv(program, [program, *typed.split()])
-    said = b""
-    while b":" not in said:
-        said += os.read(terminal, 1024)
+        os.execv(program, [program, *arguments.split()])
+    output = b""
+    while b":" not in output:
+        output += os.read(terminal, 1024)
     os.write(terminal, answer)
     try:
-        while more := os.read(terminal, 1024):
-            said += more
+        while chunk := os.read(terminal, 1024):
+            output += chunk
     except OSError:
-        # So a terminal tells that whoever wrote to it has ended.
+        # Linux reports the end of the process at the other side as an error.
         pass
     _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == code, said
-    assert words in said.decode(), said
-    assert answer.strip() not in said
-    assert b"Traceback" not in said, said
+    assert os.waitstatus_to_exitcode(status) == exit_code, output
+    assert expected in output.decode(), output
+    assert answer.strip() not in output
+    assert b"Traceback" not in output, output
 
 
-def watch() -> None:
-    """Lets it take its first reading, and ends it as a service is ended."""
+def run_watch() -> None:
+    """Runs a watch up to its first reading, and ends it as systemd ends a service."""
     with subprocess.Popen(
         [PROGRAMS / "stability-magic", "watch", "--every", "10m"],
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stderr is not None
-        first = process.stderr.readline()
+        first_line = process.stderr.readline()
         process.terminate()
-        said = first + process.stderr.read()
-    assert "Fernhill Studio" in said, said
-    assert process.returncode == 0, said
-    assert "Traceback" not in said, said
+        output = first_line + process.stderr.read()
+    assert "Fernhill Studio" in output, output
+    assert process.returncode == 0, output
+    assert "Traceback" not in output, output
 
 
-def ipython() -> None:
-    """Runs the magics, in a shell as it is when nobody has configured it."""
-    done = subprocess.run(
-        [PROGRAMS / "ipython", "--no-banner", "--colors=NoColor", "-c", IN_IPYTHON],
+def run_magics() -> None:
+    """Runs the magics in an IPython without any configuration."""
+    process = subprocess.run(
+        [PROGRAMS / "ipython", "--no-banner", "--colors=NoColor", "-c", IPYTHON_CODE],
         capture_output=True,
         text=True,
         timeout=120,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert "render: 0.00 credits" in said, said
-    assert "Traceback" not in said, said
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    assert "render: no change seen yet" in output, output
+    assert "Traceback" not in output, output
 
 
 def main() -> None:
-    """Runs all of them on the simulator."""
+    """Runs every command and every magic on the simulator."""
     assert not [each for each in EXTRAS if find_spec(each)], "an extra is installed"
     with Simulator() as simulator:
         os.environ["STABILITY_API_HOST"] = simulator.url
         os.environ["STABILITY_API_KEY"] = simulator.api_key
         for line in LINES:
-            command_line(*line)
-        on_a_terminal("login --save", b"sk-of-a-stranger\n", 1, "stability_magic[keyring]")
-        watch()
-        ipython()
-    typed = {line.split()[0] for line, *_ in LINES} | {"watch"}
-    assert typed == {each.name for each in COMMANDS if each.place != "magic"}
-    cells = {each.split()[0].lstrip("%") for each in (*CELLS, *REFUSED)} - {"load_ext"}
-    assert cells == {f"stability_{each.name}" for each in COMMANDS if each.place != "command line"}
+            run_without_terminal(*line)
+        run_in_terminal("login --save", b"sk-of-a-stranger\n", 1, "stability_magic[keyring]")
+        run_watch()
+        run_magics()
+    commands = {line.split()[0] for line, *_ in LINES} | {"watch"}
+    assert commands == {each.name for each in COMMANDS if each.is_offered_in("command line")}
+    magics = {each.split()[0].lstrip("%") for each in (*CELLS, *CELLS_THAT_FAIL)} - {"load_ext"}
+    assert magics == {each.magic_name for each in COMMANDS if each.is_offered_in("magic")}
 
 
 if __name__ == "__main__":

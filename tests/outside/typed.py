@@ -1,9 +1,9 @@
-"""The public names as a typed program of somebody else uses them; checked by mypy, never run.
+"""The public names, as another typed program uses them; checked by mypy, never run.
 
     mypy --strict tests/outside/typed.py
 
-in an environment that has the wheel and pandas-stubs. What must be an error bears the comment
-``type: ignore``, which is an error itself where there is none.
+in an environment that has the wheel and pandas-stubs. Each line that must be an error has the
+comment ``type: ignore``; mypy --strict reports such a comment if there is no error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ assert_type(stability_magic.__version__, str)
 
 
 def values() -> Account:
-    """They are made by hand as the client makes them."""
+    """Creates values as the client does."""
     organization = Organization(id="org-1", name="One", role="OWNER", is_default=True)
     assert_type(organization.id, str)
     assert_type(organization.name, str)
@@ -65,7 +65,7 @@ def values() -> Account:
 
 
 def client(key: str) -> Balance:
-    """Asks for the account and a balance."""
+    """Fetches the account and a balance."""
     with StabilityClient(key, api_url="https://h", api_version="v1", timeout=5) as client:
         assert_type(client, StabilityClient)
         assert_type(client.account(), Account)
@@ -98,7 +98,7 @@ def log(balance: Balance) -> pd.DataFrame:
 
 
 def figures(readings: pd.DataFrame) -> None:
-    """Computes on the readings, and draws them."""
+    """Computes from the readings, and draws them."""
     assert_type(usage(readings), pd.DataFrame)
     assert_type(usage(readings, by="week", usd_per_credit=0.01, topup_step=None), pd.DataFrame)
     assert_type(forecast(readings, now=NOW, coverage=0.9), pd.DataFrame)
@@ -109,7 +109,7 @@ def figures(readings: pd.DataFrame) -> None:
 
 
 def errors() -> str:
-    """Each error has what is promised of it, and its place among the others."""
+    """Each error has the documented attributes and base class."""
     try:
         values()
     except RateLimitError as error:
@@ -132,19 +132,19 @@ def errors() -> str:
     except StabilityMagicError as error:
         return str(error)
     statuses: list[type[StatusError]] = [AuthenticationError, PermissionDeniedError, RateLimitError]
-    others: list[type[ApiError]] = [TransportError, StatusError, ResponseError]
-    all_of_them: list[type[StabilityMagicError]] = [*others, SettingsError, LogError]
-    return f"{statuses} {all_of_them} {LowBalanceError('', credits=1, required=2)}"
+    api_errors: list[type[ApiError]] = [TransportError, StatusError, ResponseError]
+    all_errors: list[type[StabilityMagicError]] = [*api_errors, SettingsError, LogError]
+    return f"{statuses} {all_errors} {LowBalanceError('', credits=1, required=2)}"
 
 
 def extension(shell: InteractiveShell) -> None:
-    """What IPython itself calls."""
+    """Calls what IPython itself calls."""
     stability_magic.load_ipython_extension(shell)
     stability_magic.unload_ipython_extension(shell)
 
 
 def mistakes(readings: pd.DataFrame, balance: Balance) -> None:
-    """None of them goes unseen."""
+    """mypy finds every one of them."""
     StabilityClient()  # type: ignore[call-arg]
     StabilityClient("sk-key", "https://h")  # type: ignore[call-arg]
     StabilityClient(b"sk-key")  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""The summary for programs; pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..analysis.summary import Summary, WindowSpend
+
+__all__ = ["summary_json"]
+
+# Counts up when a name changes or goes; new names do not count.
+_SCHEMA = 1
+
+
+def summary_json(
+    summaries: Sequence[Summary],
+    now: datetime,
+    *,
+    usd_per_credit: float,
+    low_balance: float | None = None,
+) -> str:
+    """The summary as a JSON object with exact figures and times in ISO 8601."""
+    organizations = [_record(each, usd_per_credit, low_balance) for each in summaries]
+    answer = {"schema": _SCHEMA, "now": now.isoformat(), "organizations": organizations}
+    return json.dumps(answer, ensure_ascii=False, indent=1) + "\n"
+
+
+def _record(summary: Summary, usd_per_credit: float, low_balance: float | None) -> dict[str, Any]:
+    windows = {
+        name.replace(" ", "_"): _window_record(window, usd_per_credit)
+        for name, window in summary.windows.items()
+    }
+    return {
+        "organization": summary.organization,
+        "name": summary.name,
+        "credits": summary.credits,
+        "usd": summary.credits * usd_per_credit,
+        "low": None if low_balance is None else summary.credits < low_balance,
+        "doubt": summary.doubt,
+        "read_at": summary.read_at.isoformat(),
+        "known_since": summary.known_since.isoformat(),
+        "spent": windows,
+        "top_ups": [
+            {"day": each.at.date().isoformat(), "credits": each.credits} for each in summary.top_ups
+        ],
+        **_outlook_record(summary.outlook),
+    }
+
+
+def _window_record(window: WindowSpend | None, usd_per_credit: float) -> dict[str, Any] | None:
+    if window is None:
+        return None
+    return {
+        "credits": window.spent,
+        "usd": window.spent * usd_per_credit,
+        "likely": window.likely_spent,
+        "at_least": window.is_at_least,
+        "about": window.is_about,
+    }
+
+
+def _outlook_record(outlook: pd.DataFrame) -> dict[str, Any]:
+    if outlook.empty:
+        return {}
+    row = outlook.iloc[0]
+    times = {
+        name: None if pd.isna(row[name]) else row[name].isoformat()
+        for name in ("empty_at", "empty_early", "empty_late")
+    }
+    rate = None if pd.isna(row["spent_per_day"]) else float(row["spent_per_day"])
+    return {**times, "spent_per_day": rate, "evidence": row["evidence"]}
