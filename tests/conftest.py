@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,8 +74,12 @@ def no_key_leaks(environment: None, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator that the environment points at."""
-    with Simulator(clock=SimulatedClock(speed=0), rate_limit=100_000) as simulator:
+    """A simulator that the environment points at, in a minute in which nothing is spent.
+
+    At the present one, a job could begin just then, and what a test spends would be part of a sum.
+    """
+    clock = SimulatedClock(datetime(2026, 11, 24, 2, 30, tzinfo=UTC), speed=0)
+    with Simulator(clock=clock, rate_limit=100_000) as simulator:
         monkeypatch.setenv("STABILITY_API_HOST", simulator.url)
         monkeypatch.setenv("STABILITY_API_KEY", simulator.api_key)
         yield simulator
