@@ -25,7 +25,7 @@ from .wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,8 +35,11 @@ __all__ = ["summary_text"]
 
 _WIDTH = 80
 _BAR_WIDTH = 30
+_BAR_GAP = "   "
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _BLOCK_DAYS = 14
+# Of the figures that follow a name in the table.
+_COLUMN_ENDS = (32, 41, 57, 68, _WIDTH)
 _PAIRS = (("today", "yesterday"), ("this week", "last week"), ("this month", "last month"))
 
 
@@ -81,12 +84,7 @@ def _one(
     news += state_phrases(summary, now)
     lines += [*textwrap.wrap(" · ".join(news), _WIDTH), ""]
     lines.append(f"{'spent':<22}{'credits':>12}{'dollars':>13}")
-    labels = window_labels(now)
-    for pair in _PAIRS:
-        windows = [summary.windows[each] for each in pair]
-        largest = max((each.spent for each in windows if each), default=0.0)
-        for name, window in zip(pair, windows, strict=True):
-            lines.append(_window_line(labels[name], window, largest, usd_per_credit, has_unicode))
+    lines += _window_lines(summary.windows, window_labels(now), usd_per_credit, has_unicode)
     if has_unicode and np.isfinite(summary.days).any():
         lines += ["", *_blocks(summary, now)]
     if summary.top_ups:
@@ -94,6 +92,8 @@ def _one(
             f"{each.at.day} {each.at:%b} {small_usd_text(each.credits * usd_per_credit)}"
             for each in summary.top_ups[:4]
         ]
+        while len(" · ".join(tops)) > _WIDTH - 12:
+            tops.pop()
         lines += ["", f"{'top-ups':<12}{' · '.join(tops)}"]
     return lines + _footnotes([summary], now)
 
@@ -112,12 +112,30 @@ def _footnotes(summaries: Sequence[Summary], now: datetime) -> list[str]:
     return notes
 
 
-def _window_line(
-    label: str,
-    window: WindowSpend | None,
-    largest: float,
+def _window_lines(
+    windows: Mapping[str, WindowSpend | None],
+    labels: Mapping[str, str],
     usd_per_credit: float,
     has_unicode: bool,
+) -> list[str]:
+    """What was spent in each window, and a bar beside it; the two of a pair have one scale."""
+    figures = [
+        _window_figures(labels[name], windows[name], usd_per_credit, has_unicode)
+        for pair in _PAIRS
+        for name in pair
+    ]
+    # Very large figures take room from the bars, and from all alike.
+    widest = max(map(len, figures))
+    bar_width = min(_BAR_WIDTH, _WIDTH - widest - len(_BAR_GAP))
+    bars = []
+    for pair in _PAIRS:
+        spent = [window.spent if (window := windows[name]) else 0.0 for name in pair]
+        bars += [_bar(each, max(spent), bar_width, has_unicode) for each in spent]
+    return [f"{figure:<{widest}}{_BAR_GAP}{bar}" for figure, bar in zip(figures, bars, strict=True)]
+
+
+def _window_figures(
+    label: str, window: WindowSpend | None, usd_per_credit: float, has_unicode: bool
 ) -> str:
     if window is None:
         return f"{label:<22}{NOTHING:>12}{NOTHING:>13}"
@@ -125,20 +143,25 @@ def _window_line(
     if not has_unicode:
         # Aligned after it has become ASCII.
         credits, usd = ascii_text(credits), ascii_text(usd)
-    halves = round(2 * _BAR_WIDTH * window.spent / largest) if largest > 0 else 0
-    full, half = divmod(halves, 2)
-    bar = "━" * full + "╸" * half if has_unicode else "#" * (full + half)
     # The label gives way to a very large figure.
-    room = max(34 - len(label), 1)
-    return f"{label}{credits:>{room}}{usd:>13}   {bar}"
+    line = f"{label} {credits:>{max(33 - len(label), 1)}}"
+    return f"{line} {usd:>{max(46 - len(line), 1)}}"
+
+
+def _bar(spent: float, largest: float, width: int, has_unicode: bool) -> str:
+    halves = round(2 * width * spent / largest) if largest > 0 else 0
+    full, half = divmod(halves, 2)
+    return "━" * full + "╸" * half if has_unicode else "#" * (full + half)
 
 
 def _blocks(summary: Summary, now: datetime) -> list[str]:
     days, credits = summary.days, summary.day_credits
     most, highest = np.nanmax(days), np.nanmax(credits)
     monday_line = _mondays(now.date(), len(days))
+    per_day = f"{'per day':<12}{_block_text(days)}   0 to {_whole(most)}"
+    note = ", with likely spending"
     return [
-        f"{'per day':<12}{_block_text(days)}   0 to {_whole(most)}, with likely spending",
+        f"{per_day}{note if len(per_day) + len(note) <= _WIDTH else ''}",
         f"{'':<12}{monday_line}",
         f"{'balance':<12}{_block_text(credits)}   0 to {_whole(highest)}",
     ]
@@ -236,8 +259,15 @@ def _total(summaries: Sequence[Summary], name: str) -> str:
 
 
 def _row(name: str, credits: str, usd: str, blocks: str, yesterday: str, week: str) -> str:
-    room = max(32 - len(name), 1)
-    return f"{name}{credits:>{room}}{usd:>9}  {blocks:<14}{yesterday:>11}{week:>12}"
+    """A row; a long figure takes room from its neighbours, and at last from the name."""
+    texts = (credits, usd, f"{blocks:<14}", yesterday, week)
+    line = name
+    for text, end in zip(texts, _COLUMN_ENDS, strict=True):
+        line += text.rjust(max(end - len(line), len(text) + 1))
+    excess = len(line) - _WIDTH
+    if excess <= 0:
+        return line
+    return f"{_shorten(name, max(len(name) - excess, 1), '.')}{line[len(name) :]}"
 
 
 def _short_spend(window: WindowSpend) -> str:

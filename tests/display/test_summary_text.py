@@ -41,6 +41,28 @@ def test_no_line_is_wider_than_80_columns(count, seed, days, scale, age, has_uni
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
+def test_large_figures_take_room_from_the_bars():
+    """The figures are whole and apart from each other, and the bars begin in one column."""
+    (summary,) = make_summaries(1, seed=364, days=60, scale=1e5, now=NOW)
+    lines = summary_text([summary], NOW, usd_per_credit=0.01).splitlines()
+    assert max(map(len, lines)) == 80
+    bars = [line.index("━") for line in lines if "━" in line]
+    assert len(bars) == 6
+    assert len(set(bars)) == 1
+    assert any("490,444,018.56 ≥ $4,904,440.19   ━" in line for line in lines), lines
+
+
+def test_large_figures_of_organizations_take_room_from_names():
+    """The table ends at 80 columns, and its figures are whole."""
+    for seed in (366, 3, 4):
+        summaries = make_summaries(4, seed=seed, days=60, scale=2e4, now=NOW)
+        text = summary_text(summaries, NOW, usd_per_credit=0.01)
+        lines = text.splitlines()
+        assert max(map(len, lines)) <= 80, text
+        for each in summaries:
+            assert any(f" {each.credits:,.2f} " in line for line in lines), text
+
+
 def test_one_organization_in_full():
     """What is left, when it is empty, what was spent, by day, and what was bought."""
     text = summary_text(make_summaries(seed=2), NOW, usd_per_credit=0.01, low_balance=1e6)
