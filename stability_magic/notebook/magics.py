@@ -116,6 +116,9 @@ class Magics:
             if command.is_cell_magic:
                 self._check_is_above_cell(parser)
             magic_line = parser.split(line)
+            if magic_line.words in (["--help"], ["-h"]):
+                print(parser.format_help())
+                return None
             answer = self._run(command, parser, magic_line.words)
             # IPython's own check for a semicolon parses the line as Python, which may fail.
             return None if magic_line.is_silent else answer

@@ -116,7 +116,6 @@ def test_nothing_that_is_printed_controls_the_terminal(shell, api, capsys):
     ("line", "expected"),
     [
         ("%stability_balance --sinc 7d", "--sinc"),
-        ("%stability_balance --help", "See %stability_balance?"),
         ("%stability_balance --since soon", "'soon' is no time"),
         ("%stability_balance --label 'open", "No closing quotation"),
         ("%stability_balance -a -o org-1", "leave out -o, or -a"),
@@ -157,3 +156,13 @@ def test_unusable_settings_are_reported_before_any_request(shell, api, monkeypat
     monkeypatch.setenv("TZ", "Mars/Olympus")
     assert type(magic_error(shell, "%stability_balance")) is SettingsError
     assert not api.requests
+
+
+@pytest.mark.parametrize("name", ["stability", "stability_balance", "stability_cost"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_can_be_asked_for_as_in_a_terminal(shell, capsys, log_path, name, option):
+    """Nothing is read or asked for it."""
+    shell.run_cell(f"%{name} {option}").raise_error()
+    out = capsys.readouterr().out
+    assert out.startswith(f"%{name} ") or f"%{name} " in out, out
+    assert not log_path.exists()
