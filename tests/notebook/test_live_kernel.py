@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import nbformat
@@ -12,8 +12,6 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-
-from stability_magic.simulator.simulator import SimulatedClock
 
 pytestmark = pytest.mark.usefixtures("api", "log_path")
 
@@ -129,13 +127,25 @@ def test_a_cell_s_id_is_logged(notebook):
     assert "['c-1']" in printed_text(messages)
 
 
-def test_what_a_cell_cost_is_what_the_simulation_spent(api):
-    """With a clock that runs almost six hours in a second, over a day of work."""
+def test_what_a_cell_cost_is_what_the_simulation_spent(api, tmp_path):
+    """Over a day of work, which passes while the cell runs."""
     ledger = api.ledgers["org-sim-studio"]
     notebook = Notebook()
     notebook.run("%load_ext stability_magic")
-    api.clock = SimulatedClock(datetime(2026, 11, 3, 8, tzinfo=UTC), speed=20_000)
-    messages = notebook.run("%%stability_cost day --settle 0.2\nimport time; time.sleep(1)")
+    morning = datetime(2026, 11, 3, 8, tzinfo=UTC)
+    api.clock.set(morning)
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    request_id = notebook.begin(
+        "%%stability_cost day --settle 0.2\n"
+        "import pathlib, time\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        f"while not pathlib.Path({str(done)!r}).exists():\n    time.sleep(0.05)"
+    )
+    while not begun.exists():
+        time.sleep(0.05)
+    api.clock.set(morning + timedelta(hours=12))
+    done.touch()
+    messages = notebook.finish(request_id)
     request_times = [each.at for each in api.requests if each.path.endswith("/balance")]
     show_cost = "costs = %stability_costs\nprint(costs['spent'].item())"
     spent = printed_text(notebook.run(show_cost)).splitlines()[-1]

@@ -62,10 +62,8 @@ def test_a_server_that_says_nothing_is_waited_for_three_seconds(schema, api, log
     """The server accepts connections, but never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        begin = time.monotonic()
         address = f"postgresql://me@127.0.0.1:{port}/db"
         result = run_command("balance", STABILITY_MAGIC_SHARED_LOG=address)
-        assert time.monotonic() - begin < connections.CONNECT_SECONDS + 4
     assert result.returncode == 0
     (warning,) = warning_lines(result)
     assert "no answer within 3 seconds" in warning
