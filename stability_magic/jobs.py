@@ -126,20 +126,20 @@ def _count_and_name(part: str, text: str) -> tuple[int, str]:
     words = part.split()
     if not words:
         raise BadArgument(
-            f"{_shown(text)} lacks an operation; write a job as in '{JOB_EXAMPLE}'."
+            f"{_shown(text)} lacks an operation; use a job such as '{JOB_EXAMPLE}'."
             if text.strip(" +")
-            else f"there is no job; write one as in '{JOB_EXAMPLE}'."
+            else f"there is no job; use one such as '{JOB_EXAMPLE}'."
         )
     if UNITS.fullmatch(words[-1]) or (len(words) == 1 and _NUMERIC.fullmatch(words[0])):
         raise BadArgument(
-            f"{_shown(part.strip())} names no operation; a job counts operations, as in"
-            f" '{JOB_EXAMPLE}'."
+            f"{_shown(part.strip())} names no operation; use a job, which counts them,"
+            f" such as '{JOB_EXAMPLE}'."
         )
     *before, name = words
     if before and (_NUMERIC.fullmatch(before[0]) is None or len(before) > 1):
         raise BadArgument(
-            f"{_shown(part.strip())} is no number and one operation; put a + between operations,"
-            f" as in '{JOB_EXAMPLE}'."
+            f"{_shown(part.strip())} is no number and one operation; use a + between operations,"
+            f" such as '{JOB_EXAMPLE}'."
         )
     if not before:
         return 1, name

@@ -295,8 +295,8 @@ def _own_prices(overrides: Mapping[str, Any]) -> list[Price]:
             if each.operation == other.operation and _overlap(each, other):
                 raise SettingsError(
                     f"{_SET} has two prices of {each.operation} that overlap in time,"
-                    f" {_text(other)} and {_text(each)}; let one end ('until') where the other"
-                    " begins ('since')."
+                    f" {_text(other)} and {_text(each)}; set the end of one ('until') to"
+                    " the beginning of the other ('since')."
                 )
     return prices
 
@@ -329,7 +329,7 @@ def _own_price(name: Any, value: Any) -> Price:
     if since is not None and until is not None and since >= until:
         raise SettingsError(
             f"{_SET} has for {operation} a price since {since} until {until}, which is no time;"
-            " 'until' is the first day on which it no longer holds."
+            " set 'until' to the first day on which it no longer holds."
         )
     return Price(operation, amount, since, until, _SET)
 

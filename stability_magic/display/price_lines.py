@@ -41,7 +41,7 @@ def buys_phrase(credits: float, next_job: Job | None) -> list[str]:
     (task, *others) = next_job.tasks
     if not others and task.count == 1:
         return [f"buys {count} {task.operation}"]
-    return [f"buys {count} times {next_job}"]
+    return [f"buys {next_job} {'once' if times == 1 else f'{count} times'}"]
 
 
 def prices_line(prices: pd.DataFrame, window: str) -> str:

@@ -127,7 +127,7 @@ def test_a_table_has_at_most_twelve_rows_and_a_few_kilobytes(kind):
     html = frame_html(long, NOW, 0.01)
     assert html is not None
     # A list of prices that is cut short is none.
-    most, largest = (41, 3 * LARGEST) if kind == "prices" else (13, 2 * LARGEST)
+    most, largest = (41, 6 * LARGEST) if kind == "prices" else (13, 2 * LARGEST)
     assert len(Html(html).rows) <= most
     assert len(html.encode()) < largest  # each & is five bytes
     assert not [each for each in TEXTS if f"<b>{each}-" in html]
