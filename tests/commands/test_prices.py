@@ -51,7 +51,7 @@ def log(log_path) -> BalanceLog:
 
 
 def log_runs(log: BalanceLog, label: str, start: datetime, *costs: float, credits: float) -> None:
-    """Logs cells of a minute, two hours apart, each of them confirmed by a reading half an hour later."""
+    """Logs cells of a minute, two hours apart, each confirmed by a reading half an hour later."""
     entries, cells = [], []
     for number, spent in enumerate(costs):
         begin = start + timedelta(hours=2 * number)

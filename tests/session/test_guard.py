@@ -62,7 +62,7 @@ def test_enough_is_enough(shell, api, required):
 
 @pytest.mark.parametrize(
     ("required", "credits"),
-    [("500.01", 500.01), ("6usd", 600.0), ("'60 ultra + 1 stable-audio-3'", 506.0)],
+    [("500.01", 500.01), ("6usd", 600.0), ("'60 ultra + 8 core'", 504.0)],
 )
 def test_less_than_required_raises_after_it_was_logged(
     shell, api, capsys, log_path, required, credits
