@@ -289,6 +289,16 @@ class StabilityMagic(Configurable):
         except BadArgument as error:
             raise SettingsError(f"StabilityMagic.next_operation: {error}") from None
 
+    def empty_level(self) -> float:
+        """The credits under which a balance counts as empty.
+
+        Raises:
+            SettingsError: As for :meth:`next_job`.
+        """
+        from .jobs import empty_level
+
+        return empty_level(self.next_job())
+
     def low_level(self) -> float | None:
         """The credits under which a balance is low; None where no level is set.
 

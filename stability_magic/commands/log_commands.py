@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import BadArgument, LogError, SettingsError
-from ..jobs import empty_level, parse_job
 from ..models import from_microseconds, to_microseconds
 from ..settings import expand_path
 from ..text import clean_text
@@ -163,7 +162,7 @@ def forecast(session: Session, arguments: argparse.Namespace) -> Outcome:
     order = session.journal.organization_order(local_only=arguments.local)
     now = present(now, histories)
     frame = forecast_of(
-        histories.seen_in(order)[0], now=now, empty_below=empty_level(session.settings.next_job())
+        histories.seen_in(order)[0], now=now, empty_below=session.settings.empty_level()
     )
     return Outcome(tuple(forecast_line(row, now) for _, row in frame.iterrows()), frame)
 
@@ -218,11 +217,12 @@ def _measured_runs(
 def estimate(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ..analysis.price_frames import estimate_frame, pays
     from ..display.price_lines import estimate_line
+    from ..jobs import parse_job
     from ..session.outlook import forecast_histories, present
 
     settings = session.settings
     now, price = settings.now(), settings.usd_per_credit
-    empty_below = empty_level(settings.next_job())
+    empty_below = settings.empty_level()
     job = parse_job(" ".join(arguments.job), settings.price_list(), now.date())
     _check_organizations(session, arguments)
     organizations = arguments.organization or _own_organizations(session)
@@ -295,7 +295,7 @@ def _draw_picture(
         forecast=arguments.forecast,
         recent=recent,
         low_balance=settings.low_level(),
-        empty_below=empty_level(settings.next_job()),
+        empty_below=settings.empty_level(),
         look=look,
     )
 
@@ -469,7 +469,7 @@ def watch_picture(session: Session, watch: Watch) -> Figure:
     from ..charts.plots import watch_picture as draw_watch
 
     since = min(each.since for each in watch.states)
-    look, empty_below = _look(session), empty_level(session.settings.next_job())
+    look, empty_below = _look(session), session.settings.empty_level()
 
     def draw(histories: Histories) -> Figure:
         return draw_watch(

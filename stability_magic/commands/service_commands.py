@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ApiError, BadArgument, LogError, SettingsError, StabilityMagicError
-from ..jobs import empty_level
 from ..settings import KEY_IS_HELD, KEY_VARIABLE
 from ..when import parse_interval, parse_when
 from .outcome import Outcome
@@ -111,7 +110,7 @@ def _read_balances(
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
             low_balance=low_level,
-            outlook=forecast_of(each, empty_below=empty_level(next_job)),
+            outlook=forecast_of(each, empty_below=settings.empty_level()),
             doubt=doubt_of_newest(each.series[0].times, each.series[0].credits),
             next_job=next_job,
         )

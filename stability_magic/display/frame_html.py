@@ -68,7 +68,7 @@ def frame_table(
     if kind.name == "summary":
         return summary_table(frame, medium)
     if kind.name == "prices":
-        return prices_table(frame, now, usd_per_credit, medium)
+        return prices_table(frame, usd_per_credit, medium)
     if kind.name == "estimate":
         return estimate_table(frame, medium)
     if kind.name == "watch":

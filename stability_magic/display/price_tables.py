@@ -20,16 +20,15 @@ __all__ = ["estimate_table", "prices_table"]
 _MOST_PRICES = 40
 
 
-def prices_table(frame: pd.DataFrame, now: datetime, usd_per_credit: float, medium: Medium) -> str:
-    """The prices, with the days on which they hold; ``until`` only where one has ended.
+def prices_table(frame: pd.DataFrame, usd_per_credit: float, medium: Medium) -> str:
+    """The prices, with the days on which they hold; ``until`` only where one ends.
 
     Args:
         frame: A prices frame.
-        now: The present, in the zone of the frame.
         usd_per_credit: The price of a credit.
         medium: Where it is shown.
     """
-    has_ends = bool((frame["until"] <= now).any())
+    has_ends = bool(frame["until"].notna().any())
     has_measured = bool(frame["measured"].notna().any())
     heads = [Head("operation", is_text=True), Head("credits", span=2)]
     heads += [Head("measured")] * has_measured
