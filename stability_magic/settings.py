@@ -12,16 +12,19 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, Float, TraitType, Unicode, observe
+from traitlets import Bool, Dict, Enum, Float, TraitType, Unicode, observe
 from traitlets.config import Configurable
 
 from .environment import variable
-from .errors import SettingsError
+from .errors import BadArgument, SettingsError
 from .text import DatabaseAddress, Secret, SecretHolder, shorten
 from .zones import find_zone, machine_zone
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
+
+    from .jobs import Job
+    from .prices import PriceList
 
 __all__ = [
     "KEY_IS_HELD",
@@ -207,6 +210,17 @@ class StabilityMagic(Configurable):
         min=0.0,
         help="A watch warns when the balance may be empty within so many days.",
     ).tag(config=True)
+    next_operation = _Text(
+        "",
+        help="What you do next, such as ultra, or 6 ultra + 1 erase: how often the balance pays for"
+        " it is told, and where it no longer does the balance is low and counts as empty."
+        " Environment: STABILITY_NEXT_OPERATION.",
+    ).tag(config=True, env="STABILITY_NEXT_OPERATION")
+    prices = Dict(
+        help="Prices beside those that are known, or in their place, in credits: {'ultra': 8}, or"
+        " {'ultra': {'credits': 8, 'since': '2026-12-01', 'until': '2027-01-01'}}, or a list of"
+        " these."
+    ).tag(config=True)
     timeout = Float(
         10.0, min=0.001, help="Seconds to wait for a connection, and for an answer."
     ).tag(config=True)
@@ -249,6 +263,51 @@ class StabilityMagic(Configurable):
         """This machine's name for the log; None if logging it is switched off."""
         name = platform.node().partition(".")[0] if self.host == "auto" else self.host
         return None if name in ("", "off") else shorten(name, _MAX_HOST_LENGTH)
+
+    def price_list(self) -> PriceList:
+        """What operations cost: the dated table, with the prices that are set in front.
+
+        Raises:
+            SettingsError: The prices that are set cannot be used.
+        """
+        from .prices import PriceList
+
+        return PriceList(self.prices)
+
+    def next_job(self) -> Job | None:
+        """What is done next, at today's prices; None where that is not set.
+
+        Raises:
+            SettingsError: It is no job, or the prices that are set cannot be used.
+        """
+        if not self.next_operation.strip():
+            return None
+        from .jobs import parse_job
+
+        try:
+            return parse_job(self.next_operation, self.price_list(), self.now().date())
+        except BadArgument as error:
+            raise SettingsError(f"StabilityMagic.next_operation: {error}") from None
+
+    def empty_level(self) -> float:
+        """The credits under which a balance counts as empty.
+
+        Raises:
+            SettingsError: As for :meth:`next_job`.
+        """
+        from .jobs import empty_level
+
+        return empty_level(self.next_job())
+
+    def low_level(self) -> float | None:
+        """The credits under which a balance is low; None where no level is set.
+
+        Raises:
+            SettingsError: As for :meth:`next_job`.
+        """
+        from .jobs import low_level
+
+        return low_level(self.low_balance, self.next_job())
 
     def zone(self) -> tzinfo:
         """The time zone in which times are shown and periods begin.

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
 PACKAGE = Path(stability_magic.__file__).parent
 
 _VALUES = {"errors", "models", "text", "version"}
-_PURE = _VALUES | {"when", "analysis"}
+_PURE = _VALUES | {"when", "prices", "jobs", "analysis"}
 _LOGS = _PURE | {"settings", "log", "shared_log"}
 _SESSION = _LOGS | {"api", "simulator", "display"}
 _COMMANDS = _SESSION | {"session", "charts"}
@@ -35,7 +35,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "errors": {"text"},
     "environment": {"text"},
     "zones": {"errors"},
-    "settings": {"environment", "errors", "text", "zones"},
+    "prices": {"errors", "text"},
+    "jobs": {"errors", "prices", "text"},
+    "settings": {"environment", "errors", "jobs", "prices", "text", "zones"},
     "when": {"errors", "text"},
     "api": _VALUES | {"environment"},
     "analysis": _PURE - {"analysis"},
@@ -89,6 +91,8 @@ PURE = (
     "charts/words",
     "notebook/completions",
     "notebook/words",
+    "jobs",
+    "prices",
     "session/guard",
     "session/watch_schedule",
     "terminal/phrasing",

@@ -61,6 +61,8 @@ OPTIONS = {
     "usage": {"--by", "-o", "--since", "--until", "--on", "--local"},
     "plot": {"--by", "-o", "--since", "--until", "--on", "--forecast", "--output", "--local"},
     "forecast": {"-o", "--local"},
+    "prices": {"operations", "--since", "--on", "--local"},
+    "estimate": {"job", "-o", "--local"},
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},

@@ -36,6 +36,7 @@ FROM_ENVIRONMENT = {
     ),
     "shared_schema": ("STABILITY_MAGIC_SHARED_SCHEMA", "one", "one", "two"),
     "timezone": ("TZ", "Asia/Tokyo", "Asia/Tokyo", "Europe/Berlin"),
+    "next_operation": ("STABILITY_NEXT_OPERATION", "ultra", "ultra", "6 core"),
     "low_balance": ("STABILITY_LOW_BALANCE", "12.5", 12.5, 7.0),
 }
 DEFAULTS = {
@@ -50,6 +51,8 @@ DEFAULTS = {
     "usd_per_credit": 0.01,
     "warn_days": None,
     "low_balance": None,
+    "next_operation": "",
+    "prices": {},
     "timeout": 10.0,
     "quiet": False,
     "tables": True,
@@ -169,6 +172,9 @@ def test_an_unusable_variable_is_named(monkeypatch, variable, text, name):
         ("timeout", "10"),
         ("usd_per_credit", -0.01),
         ("low_balance", "a lot"),
+        ("prices", "ultra"),
+        ("prices", [8.0]),
+        ("next_operation", 8),
         ("quiet", "yes"),
         ("tables", "no"),
         ("theme", "pink"),

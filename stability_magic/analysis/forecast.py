@@ -67,10 +67,16 @@ def forecast(
 
 
 def forecast_of(
-    histories: Histories, *, now: datetime | None = None, coverage: float = 0.8
+    histories: Histories,
+    *,
+    now: datetime | None = None,
+    coverage: float = 0.8,
+    empty_below: float = 0.0,
 ) -> pd.DataFrame:
     """The forecast frame of histories, which may be condensed at :func:`forecast_cut_points` if
     there are a thousand readings or more and none is later than ``now`` (see ``cut_points``).
+
+    A balance counts as empty under ``empty_below`` credits; with 0, when none are left.
     """
     instant = histories.last_time if now is None else to_microseconds(now)
     rows = []
@@ -78,7 +84,9 @@ def forecast_of(
     for organization, name, series in parts:
         past = series.until(instant)
         if len(past.times):
-            *times, evidence, recent, highest = estimate(past, now=instant, coverage=coverage)
+            *times, evidence, recent, highest = estimate(
+                past, now=instant, coverage=coverage, empty_below=empty_below
+            )
             if highest is not None:
                 evidence = f"{_irregular_text(highest, histories.zone)}; {evidence}"
             rows.append((organization, name, float(past.credits[-1]), *times, evidence, recent))

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Estimate", "HighestDay", "estimate", "path"]
+__all__ = ["EMPTY", "TOO_LITTLE", "Estimate", "HighestDay", "estimate", "path"]
+
+# The evidence of a balance that is empty, and of one that counts as empty.
+EMPTY = "the balance is empty"
+TOO_LITTLE = "less is left than the next operation costs"
+
 
 _DAYS_NEEDED = 3  # days of known spending below which any date would be a guess
 _YEAR = 24.0 * DAYS_AHEAD
 _MAX_POINTS = 720
+_HARDLY_ANY = 1e-9
 _LARGEST_TO_SQUARE = 1e100
 # An interval whose end is so many times as far off as its beginning tells nothing,
 _USELESS = 20.0
@@ -79,8 +85,11 @@ def _look_at(series: Series, now: int, empty_below: float) -> _Known:
     if not len(series.times):
         return _Known(now, np.nan, f"too little to tell: 0.0 of {_DAYS_NEEDED} days", None, np.nan)
     last, credits = int(series.times[-1]), float(series.credits[-1]) - empty_below
+    if empty_below > 0.0:
+        # Exactly as much still pays for it, and nothing that is spent before.
+        credits = max(credits, _HARDLY_ANY * empty_below) if credits >= 0.0 else credits
     if credits <= 0.0:
-        return _Known(last, credits, "the balance is empty", None, np.nan)
+        return _Known(last, credits, TOO_LITTLE if empty_below else EMPTY, None, np.nan)
     days = recent_days(series) if len(series.times) > 1 else None
     # Rounded down: 2.96 days are not yet 3.0.
     known = np.floor(days.known_days * 10.0) / 10.0 if days else 0.0
@@ -110,7 +119,8 @@ def estimate(series: Series, *, now: int, coverage: float, empty_below: float = 
         series: Its readings.
         now: The moment to look from, in microseconds since 1970; later readings are ignored.
         coverage: The share of true run-outs that should lie between early and late.
-        empty_below: The balance that counts as empty, in credits.
+        empty_below: The balance under which it counts as empty, in credits; with 0, no credits
+            are left.
     """
     scale = _scale(series)
     known = _look_at(series.times_factor(scale), now, empty_below * scale)

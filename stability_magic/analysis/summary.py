@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..jobs import Job, empty_level
 from ..models import from_microseconds, to_microseconds
 from .doubtful import doubt_of_newest
 from .forecast import forecast_cut_points, forecast_of
@@ -79,6 +80,7 @@ class Summary(NamedTuple):
         outlook: The forecast frame of the organization.
         place: As which the log saw the organization first, from 0; it gives the colour.
         doubt: Why the balance may be wrong; None for nearly all.
+        next_job: What is done next, whose price is the level of empty; None where that is not set.
     """
 
     organization: str
@@ -95,6 +97,7 @@ class Summary(NamedTuple):
     outlook: pd.DataFrame
     place: int = 0
     doubt: str | None = None
+    next_job: Job | None = None
 
 
 def summary_window_start(now: datetime) -> datetime:
@@ -122,6 +125,7 @@ def summaries(
     usd_per_credit: float,
     topup_step: float | None = 100,
     order: Sequence[str] = (),
+    next_job: Job | None = None,
 ) -> list[Summary]:
     """The summaries of all organizations of histories, in the order in which the log saw them.
 
@@ -133,6 +137,7 @@ def summaries(
         usd_per_credit: The price of a credit.
         topup_step: Purchases are multiples of this many credits; None takes every rise as it is.
         order: The ids of the log's organizations, in the order of the first reading of each.
+        next_job: What is done next; a balance that does not pay for it counts as empty.
     """
     histories, places = histories.seen_in(order)
     since = summary_window_start(now)
@@ -144,7 +149,7 @@ def summaries(
         usage_of(histories, each, since=since, usd_per_credit=usd_per_credit, topup_step=topup_step)
         for each in ("day", "week", "month")
     )
-    outlook = forecast_of(recent, now=now)
+    outlook = forecast_of(recent, now=now, empty_below=empty_level(next_job))
     results = []
     parts = zip(histories.organizations, histories.names, histories.series, places, strict=True)
     for organization, name, series, place in parts:
@@ -172,6 +177,7 @@ def summaries(
                 outlook[outlook["organization"] == organization],
                 place,
                 doubt_of_newest(series.times, series.credits),
+                next_job,
             )
         )
     return results

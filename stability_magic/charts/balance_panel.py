@@ -389,13 +389,13 @@ def _draw_outlook(panel: Panel, picture: PictureData, outlook: Outlook, colour: 
         bounds = (np.interp(x, days, each) for each in (low, high))
         ax.fill_between(x, *bounds, color=colour, alpha=alpha, linewidth=0, zorder=1.2)
     found = outlook.estimate
-    expected = np.maximum(outlook.expected, 0.0)
+    expected, floor = np.maximum(outlook.expected, 0.0), outlook.empty_below
     empty = found.empty_at
     x, y = days, expected
     if empty is not None:
         at = float(matplotlib_days(np.array([empty]))[0])
-        keep = (days < at) & (expected > 0)
-        x, y = np.append(days[keep], at), np.append(expected[keep], 0.0)
+        keep = (days < at) & (expected > floor)
+        x, y = np.append(days[keep], at), np.append(expected[keep], floor)
     inside = x <= end
     if not inside.all():
         level = np.interp(end, x, y)
@@ -417,11 +417,11 @@ def _draw_outlook(panel: Panel, picture: PictureData, outlook: Outlook, colour: 
             for each in (found.empty_early, found.empty_late)
         )
         if early < end:
-            ax.hlines(0, early, late, colors=colour, linewidth=4, alpha=0.5, zorder=2.9).set(
+            ax.hlines(floor, early, late, colors=colour, linewidth=4, alpha=0.5, zorder=2.9).set(
                 clip_on=False, capstyle="butt", label="_range"
             )
-    if empty is not None and x[-1] <= end and y[-1] == 0:
-        _dot(panel, float(x[-1]), 0.0, 6.5, colour)
+    if empty is not None and x[-1] <= end and y[-1] == floor:
+        _dot(panel, float(x[-1]), floor, 6.5, colour)
     px, py = _to_pixels(panel, x, y)
     low_edge, high_edge = np.minimum(py[:-1], py[1:]), np.maximum(py[:-1], py[1:])
     return np.column_stack([px[:-1], low_edge, px[1:], high_edge])

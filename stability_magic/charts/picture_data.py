@@ -149,13 +149,17 @@ class BalanceLine(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """A future balance: times in microseconds, and credits: expected, and a band around it."""
+    """A future balance: times in microseconds, and credits: expected, and a band around it.
+
+    Under ``empty_below`` it counts as empty.
+    """
 
     times: Ints
     expected: Floats
     low: Floats
     high: Floats
     estimate: Estimate
+    empty_below: float = 0.0
 
 
 class TopUps(NamedTuple):
@@ -415,7 +419,9 @@ def watch_cut_points(since: datetime) -> CutPoints:
     return cut_points
 
 
-def with_outlooks(picture: PictureData, recent: Histories | None = None) -> PictureData:
+def with_outlooks(
+    picture: PictureData, recent: Histories | None = None, *, empty_below: float = 0.0
+) -> PictureData:
     """Adds how each balance is expected to go on, where there are enough readings to tell.
 
     The future takes as much room as its late end needs, within limits.
@@ -424,6 +430,7 @@ def with_outlooks(picture: PictureData, recent: Histories | None = None) -> Pict
         picture: The picture.
         recent: The readings to forecast from, where those of the picture are not all of the
             last four weeks; so that the forecast is the same whatever the picture shows.
+        empty_below: The credits under which a balance counts as empty.
     """
     recent = picture.histories if recent is None else recent
     if not recent.series or picture.window_end < recent.last_time:
@@ -434,7 +441,7 @@ def with_outlooks(picture: PictureData, recent: Histories | None = None) -> Pict
     most = int(past * _MOST_FUTURE / (1 - _MOST_FUTURE))
     least = int(past * _LEAST_FUTURE / (1 - _LEAST_FUTURE))
     outlooks = tuple(
-        _outlook(series[each], most) if each in series else None
+        _outlook(series[each], most, empty_below) if each in series else None
         for each in picture.histories.organizations
     )
     ends = [
@@ -449,10 +456,11 @@ def with_outlooks(picture: PictureData, recent: Histories | None = None) -> Pict
     return picture._replace(outlooks=outlooks, axis_end=axis_end)
 
 
-def _outlook(series: Series, length: int) -> Outlook:
-    now = int(series.times[-1])
-    found = estimate(series, now=now, coverage=_COVERAGE)
-    return Outlook(*path(series, now=now, coverage=_COVERAGE, days=length * 1.1 / DAY), found)
+def _outlook(series: Series, length: int, empty_below: float) -> Outlook:
+    now, days = int(series.times[-1]), length * 1.1 / DAY
+    found = estimate(series, now=now, coverage=_COVERAGE, empty_below=empty_below)
+    lines = path(series, now=now, coverage=_COVERAGE, days=days, empty_below=empty_below)
+    return Outlook(*lines, found, empty_below)
 
 
 def balance_line(picture: PictureData, code: int, column_count: int) -> BalanceLine | None:

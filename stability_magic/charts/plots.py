@@ -148,7 +148,7 @@ def plot_usage(
         ValueError: As for ``plot_balance``.
     """
     picture = _prepare(readings, by, since, until, exact=False)
-    return _draw(picture, forecast, None, low_balance, _USUAL)
+    return _draw(picture, with_outlooks(picture) if forecast else None, low_balance, _USUAL)
 
 
 def usage_picture(
@@ -160,6 +160,7 @@ def usage_picture(
     forecast: bool = False,
     recent: Histories | None = None,
     low_balance: float | None = None,
+    empty_below: float = 0.0,
     look: Look = _USUAL,
 ) -> Figure:
     """The picture of histories, which may be condensed at :func:`picture_cut_points` (see
@@ -173,10 +174,12 @@ def usage_picture(
         forecast: Likewise.
         recent: The readings to forecast from, where those of the picture are not all of them.
         low_balance: As for ``plot_usage``.
+        empty_below: The credits under which a balance counts as empty.
         look: How it is drawn.
     """
     picture = prepare_picture(histories, by, since, until, order=look.order)
-    return _draw(picture, forecast, recent, low_balance, look)
+    outlooks = with_outlooks(picture, recent, empty_below=empty_below) if forecast else None
+    return _draw(picture, outlooks, low_balance, look)
 
 
 def _prepare(
@@ -193,24 +196,28 @@ def _prepare(
 
 def _draw(
     picture: PictureData,
-    forecast: bool,
-    recent: Histories | None,
+    ahead: PictureData | None,
     low_balance: float | None,
     look: Look,
 ) -> Figure:
+    """Draws a picture, or the same with how it goes on."""
     count = len(picture.histories.series)
     if not count:
         return draw_empty(look)
     if count >= FEWEST_ROWS:
         # Rows say when the credits end, and need no room for the future.
-        outlooks = with_outlooks(picture, recent).outlooks if forecast else ()
+        outlooks = () if ahead is None else ahead.outlooks
         return draw_rows(picture._replace(outlooks=outlooks), low_balance, look)
-    picture = with_outlooks(picture, recent) if forecast else picture
-    return draw_panels(picture, low_balance, look)
+    return draw_panels(picture if ahead is None else ahead, low_balance, look)
 
 
 def watch_picture(
-    histories: Histories, *, since: datetime, every: timedelta, look: Look = _USUAL
+    histories: Histories,
+    *,
+    since: datetime,
+    every: timedelta,
+    empty_below: float = 0.0,
+    look: Look = _USUAL,
 ) -> Figure:
     """What was spent since a watch began: the sum over time, and what each minute cost.
 
@@ -218,9 +225,12 @@ def watch_picture(
         histories: The readings, which may be condensed at :func:`watch_cut_points`.
         since: When the watch began.
         every: The time between its readings.
+        empty_below: The credits under which a balance counts as empty.
         look: How it is drawn.
     """
-    return draw_watch(histories, since, every, look) if histories.series else draw_empty(look)
+    if not histories.series:
+        return draw_empty(look)
+    return draw_watch(histories, since, every, look, empty_below=empty_below)
 
 
 def _users_panel(ax: Axes | None) -> Panel:

@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["draw_watch"]
 
 
-def draw_watch(histories: Histories, since: datetime, every: timedelta, look: Look) -> Figure:
+def draw_watch(
+    histories: Histories,
+    since: datetime,
+    every: timedelta,
+    look: Look,
+    *,
+    empty_below: float = 0.0,
+) -> Figure:
     """The sum of what was spent since the watch began, above what each minute cost."""
     picture, price = prepare_watch(histories, since, look.order), look.usd_per_credit
     names = drawable_names(picture)
@@ -67,8 +74,8 @@ def draw_watch(histories: Histories, since: datetime, every: timedelta, look: Lo
     begin = local(picture.window_start, zone)
     parts = [f"{priced(sum(balances), price, exact=True)} left at {last:%H:%M}"]
     parts.append(f"read every {_interval_text(every)} since {begin:%H:%M}")
-    if total > 0 and len(names) == 1 and sum(balances) > 0 and length > 0:
-        remaining = sum(balances) / total * length
+    if total > 0 and len(names) == 1 and sum(balances) > empty_below and length > 0:
+        remaining = (sum(balances) - empty_below) / total * length
         if remaining < 48 * HOUR:
             parts.append(f"at this rate empty in {duration(int(remaining))}")
     name = names[0] if len(names) == 1 else f"{len(names):,} organizations"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from ..analysis.outlook import Estimate
+from ..analysis.outlook import TOO_LITTLE, Estimate
 from .picture_data import DAY, HOUR, MINUTE
 
 __all__ = [
@@ -109,7 +109,7 @@ def window_words(start: int, end: int, by: str, zone: tzinfo, *, is_past: bool) 
 def empty_words(estimate: Estimate, now: int, zone: tzinfo) -> tuple[str, str]:
     """When it is empty, and the range; empty where nothing can be said."""
     middle, early, late = (estimate.empty_at, estimate.empty_early, estimate.empty_late)
-    if early is None:
+    if early is None or estimate.evidence == TOO_LITTLE:
         return "", ""
     first = local(early, zone)
     is_soon = early - now <= 2 * DAY

@@ -150,7 +150,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "balance",
         "Ask for the credits that are left, log the reading, show the readings so far.",
-        ("", "-a --since 7d", "-o org-1234 --label 'before the batch'", "--require 5usd"),
+        (
+            "",
+            "-a --since 7d",
+            "-o org-1234 --label 'before the batch'",
+            "--require 5usd",
+            "--require '6 ultra'",
+        ),
         service_commands.balance,
         (
             _ORGANIZATIONS,
@@ -167,7 +173,8 @@ COMMANDS: tuple[Command, ...] = (
                 ("--require",),
                 {
                     "metavar": "N",
-                    "help": "fail where less is left: credits (500) or US dollars (5usd)",
+                    "help": "fail where less is left: credits (500), US dollars (5usd), or what a"
+                    " job costs ('6 ultra')",
                 },
             ),
             Argument(
@@ -234,6 +241,48 @@ COMMANDS: tuple[Command, ...] = (
         ("", "-o org-1234"),
         log_commands.forecast,
         (_ORGANIZATIONS, _LOCAL),
+    ),
+    Command(
+        "prices",
+        "Show what each operation costs, since when, and who says so; nobody is asked.",
+        ("", "ultra core", "--on 2025-07-31", "--since all"),
+        log_commands.prices,
+        (
+            Argument(
+                ("operations",),
+                {"metavar": "OPERATION", "nargs": "*", "help": "only this one, or these"},
+            ),
+            Argument(
+                ("--since",),
+                {"metavar": "WHEN", "help": f"all prices from when on (today's): {WHEN_FORMS}"},
+            ),
+            Argument(
+                ("--on",),
+                {
+                    "metavar": "PERIOD",
+                    "help": f"the prices of a period, instead of --since: {PERIOD_FORMS}",
+                },
+            ),
+            _LOCAL,
+        ),
+    ),
+    Command(
+        "estimate",
+        "Tell what a job would cost, what is left after it, and how much sooner it is empty.",
+        ("40 ultra + 12 creative-upscale", "6 ultra -o org-1234"),
+        log_commands.estimate,
+        (
+            Argument(
+                ("job",),
+                {
+                    "metavar": "JOB",
+                    "nargs": "+",
+                    "help": "operations with their number in front, joined by +",
+                },
+            ),
+            _ORGANIZATIONS,
+            _LOCAL,
+        ),
     ),
     Command(
         "cost",

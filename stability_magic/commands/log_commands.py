@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
     from ..analysis.cell_spending import CellSpending
     from ..analysis.costs import Cost
     from ..analysis.cut_points import CutPoints
+    from ..analysis.price_frames import Run
     from ..analysis.series import Histories
     from ..charts.picture_data import Look
+    from ..prices import PriceList
     from ..session.session import Session
     from ..session.watch import Watch
 
 __all__ = [
     "costs",
+    "estimate",
     "forecast",
     "history",
     "merge",
     "plot",
+    "prices",
     "status",
     "sync",
     "usage",
@@ -75,6 +80,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
         raise BadArgument("-a shows all organizations; leave out -o, or -a.")
     _check_organizations(session, arguments)
     now = settings.now()
+    next_job, low_level = settings.next_job(), settings.low_level()
     organizations = None if arguments.all else arguments.organization or _own_organizations(session)
     summaries = summarize(
         session.journal,
@@ -83,6 +89,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
         settings.zone(),
         usd_per_credit=settings.usd_per_credit,
         local_only=arguments.local,
+        next_job=next_job,
     )
     if not summaries:
         _note_no_readings(session, arguments, organizations or ())
@@ -92,7 +99,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
         summaries,
         now,
         usd_per_credit=settings.usd_per_credit,
-        low_balance=settings.low_balance,
+        low_balance=low_level,
     )
     return Outcome(summaries=tuple(summaries), card=card)
 
@@ -154,8 +161,80 @@ def forecast(session: Session, arguments: argparse.Namespace) -> Outcome:
         _note_no_readings(session, arguments)
     order = session.journal.organization_order(local_only=arguments.local)
     now = present(now, histories)
-    frame = forecast_of(histories.seen_in(order)[0], now=now)
+    frame = forecast_of(
+        histories.seen_in(order)[0], now=now, empty_below=session.settings.empty_level()
+    )
     return Outcome(tuple(forecast_line(row, now) for _, row in frame.iterrows()), frame)
+
+
+def prices(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ..analysis.price_frames import prices_frame
+    from ..display.price_lines import prices_line
+
+    settings = session.settings
+    now, zone, price_list = settings.now(), settings.zone(), settings.price_list()
+    operations = [price_list.operation(each) for each in arguments.operations]
+    since, until = (
+        _window(session, arguments)
+        if _has_told_start(arguments)
+        else parse_period("today", now=now)
+    )
+    first, end = (each and each.astimezone(zone).date() for each in (since, until))
+    runs = _measured_runs(session, arguments, price_list)
+    frame = prices_frame(price_list, operations or price_list.operations, (first, end), runs, zone)
+    window = "in all" if since is until is None else _window_name(session, since, until)
+    return Outcome((prices_line(frame, window),), frame)
+
+
+def _measured_runs(
+    session: Session, arguments: argparse.Namespace, price_list: PriceList
+) -> dict[str, list[Run]]:
+    """What each operation cost, by cells that used it once, as their label says."""
+    from ..analysis.price_frames import Run, one_operation
+
+    zone = session.settings.zone()
+    all_costs = session.journal.costs(local_only=arguments.local)
+    runs: dict[str, list[Run]] = {}
+
+    def operation_of(cost: Cost) -> str | None:
+        day = from_microseconds(cost.started_at).astimezone(zone).date()
+        return one_operation(cost.label, price_list, day)
+
+    organizations = {each.organization for each in all_costs if operation_of(each)}
+    if not organizations:
+        return runs
+    window = (min(each.started_at for each in all_costs), None)
+    spendings = _cell_spendings(session, arguments, all_costs, organizations, window)
+    for each in spendings.values():
+        for cost, spent, exact in zip(each.costs, each.spent, each.exact, strict=True):
+            operation = operation_of(cost)
+            if operation is not None and exact and not math.isnan(spent):
+                day = from_microseconds(cost.started_at).astimezone(zone).date()
+                runs.setdefault(operation, []).append(Run(day, float(spent)))
+    return runs
+
+
+def estimate(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ..analysis.price_frames import estimate_frame, pays
+    from ..display.price_lines import estimate_line
+    from ..jobs import parse_job
+    from ..session.outlook import forecast_histories, present
+
+    settings = session.settings
+    now, price = settings.now(), settings.usd_per_credit
+    empty_below = settings.empty_level()
+    job = parse_job(" ".join(arguments.job), settings.price_list(), now.date())
+    _check_organizations(session, arguments)
+    organizations = arguments.organization or _own_organizations(session)
+    histories = forecast_histories(session.journal, organizations, now, local_only=arguments.local)
+    if not histories.series:
+        _note_no_readings(session, arguments, organizations or ())
+    now = present(now, histories)
+    order = session.journal.organization_order(local_only=arguments.local)
+    found = pays(job, histories, now=now, empty_below=empty_below, order=order)
+    lines = [estimate_line(job, each, now, price) for each in found]
+    lines = lines or [estimate_line(job, None, now, price)]
+    return Outcome(tuple(lines), estimate_frame(job, found, price, settings.zone()))
 
 
 def plot(session: Session, arguments: argparse.Namespace) -> Outcome:
@@ -215,7 +294,8 @@ def _draw_picture(
         until=until,
         forecast=arguments.forecast,
         recent=recent,
-        low_balance=settings.low_balance,
+        low_balance=settings.low_level(),
+        empty_below=settings.empty_level(),
         look=look,
     )
 
@@ -389,10 +469,12 @@ def watch_picture(session: Session, watch: Watch) -> Figure:
     from ..charts.plots import watch_picture as draw_watch
 
     since = min(each.since for each in watch.states)
-    look = _look(session)
+    look, empty_below = _look(session), session.settings.empty_level()
 
     def draw(histories: Histories) -> Figure:
-        return draw_watch(histories, since=since, every=watch.interval, look=look)
+        return draw_watch(
+            histories, since=since, every=watch.interval, empty_below=empty_below, look=look
+        )
 
     return session.journal.compute(
         draw,

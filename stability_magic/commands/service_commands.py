@@ -35,11 +35,17 @@ def account(session: Session, arguments: argparse.Namespace) -> Outcome:
 
 
 def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
-    from ..session.guard import low_balance_error, parse_required_credits
+    from ..session.guard import low_balance_error, parse_requirement
 
     required = None
     if arguments.require is not None:
-        required = parse_required_credits(arguments.require, session.settings.usd_per_credit)
+        settings = session.settings
+        required = parse_requirement(
+            arguments.require,
+            settings.usd_per_credit,
+            settings.price_list,
+            settings.now().date(),
+        )
     elif arguments.fail_open:
         raise BadArgument("--fail-open says what --require does when it cannot tell; add it.")
     try:
@@ -58,7 +64,10 @@ def balance(session: Session, arguments: argparse.Namespace) -> Outcome:
     for number, each in enumerate(latest_histories):
         # A low balance is certain, even if another organization could not be read.
         left = float(each.series[0].credits[-1])
-        if low_error := low_balance_error(each.names[0], left, required, usd_per_credit):
+        low_error = low_balance_error(
+            each.names[0], left, required.credits, usd_per_credit, required.job
+        )
+        if low_error is not None:
             # The error tells this balance, so that its line is left out.
             lines = outcome.lines[:number] + outcome.lines[number + 1 :]
             return dataclasses.replace(outcome, lines=lines, error=low_error)
@@ -77,6 +86,8 @@ def _read_balances(
 
     settings = session.settings
     since = parse_when(arguments.since, now=settings.now())
+    # What cannot be used fails here, before anything is asked.
+    next_job, low_level = settings.next_job(), settings.low_level()
     should_log = not arguments.no_log
     organizations = _requested_organizations(session, arguments)
     entries, errors = session.take_readings(
@@ -98,9 +109,10 @@ def _read_balances(
             each,
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
-            low_balance=settings.low_balance,
-            outlook=forecast_of(each),
+            low_balance=low_level,
+            outlook=forecast_of(each, empty_below=settings.empty_level()),
             doubt=doubt_of_newest(each.series[0].times, each.series[0].credits),
+            next_job=next_job,
         )
         for each in latest.histories
     )
@@ -130,6 +142,7 @@ def _make_card(session: Session, entries: Sequence[Entry], should_log: bool) -> 
             # The card tells what was seen alone.
             topup_step=None,
             extra=() if should_log else entries,
+            next_job=settings.next_job(),
         )
     except LogError:
         # There is a warning already, and the line says the most important.
@@ -138,7 +151,7 @@ def _make_card(session: Session, entries: Sequence[Entry], should_log: bool) -> 
         summaries,
         now,
         usd_per_credit=settings.usd_per_credit,
-        low_balance=settings.low_balance,
+        low_balance=settings.low_level(),
     )
 
 
@@ -204,7 +217,7 @@ def watch(session: Session, arguments: argparse.Namespace) -> Outcome:
         return Outcome(tuple(running_watch.lines()), frame)
     interval = parse_interval(arguments.every)
     # Unusable settings fail here, and not in a watch that could never succeed.
-    session.client(), session.log()
+    session.client(), session.log(), session.settings.low_level()
     organizations = _requested_organizations(session, arguments)
     has_picture = getattr(arguments, "plot", False)
     session.watch = Watch(session, organizations, interval, has_picture=has_picture)

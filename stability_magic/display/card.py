@@ -15,6 +15,7 @@ import numpy as np
 
 from .lines import state_phrases
 from .palette import LOW_COLOUR, series_colour
+from .price_lines import buys_phrase
 from .wording import (
     NOTHING,
     balance_phrase,
@@ -96,6 +97,7 @@ def _one(summary: Summary, now: datetime, usd_per_credit: float, low_balance: fl
     if low_balance is not None and summary.credits < low_balance:
         low = credits_text(low_balance).removesuffix(".00")
         news.append(f'<b style="color:{LOW_COLOUR}">LOW: under {low}</b>')
+    news += [escape(each) for each in buys_phrase(summary.credits, summary.next_job)]
     news += [f"<b>{escape(each)}</b>" for each in state_phrases(summary, now)]
     labels = window_labels(now)
     facts = "".join(
@@ -177,7 +179,9 @@ def _several(
             continue
         is_low = low_balance is not None and each.credits < low_balance
         low = f' <b style="color:{LOW_COLOUR}">LOW</b>' if is_low else ""
-        outlook = escape((state_phrases(each, now) or ["nothing spent"])[0])
+        phrases = buys_phrase(each.credits, each.next_job)
+        phrases.append((state_phrases(each, now) or ["nothing spent"])[0])
+        outlook = escape(" · ".join(phrases))
         left = usd_text(each.credits * usd_per_credit)
         if 0.0 < each.credits * usd_per_credit < 0.01:
             left = small_usd_text(each.credits * usd_per_credit)

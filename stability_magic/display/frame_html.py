@@ -15,7 +15,8 @@ import pandas as pd
 from .costs_tables import costs_table, summary_table
 from .frame_kinds import kind_of
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
-from .lines import empty_phrase
+from .lines import empty_phrase, is_empty
+from .price_tables import estimate_table, prices_table
 from .quiet_rows import idle_organizations
 from .readings_table import readings_table
 from .table_texts import (
@@ -66,6 +67,10 @@ def frame_table(
         return costs_table(frame, now, medium)
     if kind.name == "summary":
         return summary_table(frame, medium)
+    if kind.name == "prices":
+        return prices_table(frame, usd_per_credit, medium)
+    if kind.name == "estimate":
+        return estimate_table(frame, medium)
     if kind.name == "watch":
         return _watch_table(frame, now, usd_per_credit, medium)
     table = _counts_table if kind.name == "counts" else _organizations_table
@@ -118,7 +123,7 @@ def _empty_text(row: pd.Series[Any], now: datetime) -> str:
     phrase = next(iter(empty_phrase(row, now)), "")
     if phrase.startswith("irregular"):
         return "cannot tell"
-    if row["credits"] <= 0.0:
+    if is_empty(row):
         return "now"
     # The days of the interval stand in a column of their own.
     text = re.sub(r" \([^)]*\)$", "", phrase).removeprefix("empty ")
@@ -127,7 +132,7 @@ def _empty_text(row: pd.Series[Any], now: datetime) -> str:
 
 def _range_text(row: pd.Series[Any], now: datetime) -> str:
     early, late = row["empty_early"], row["empty_late"]
-    if pd.isna(early) or pd.isna(row["empty_at"]) or row["credits"] <= 0.0:
+    if pd.isna(early) or pd.isna(row["empty_at"]) or is_empty(row):
         return ""
     if row["evidence"].startswith("too old"):
         return ""

@@ -9,9 +9,12 @@ import pandas as pd
 
 from ..analysis.cost_frames import ELSEWHERE
 from ..analysis.frames import those_that_count
+from ..analysis.outlook import TOO_LITTLE
+from ..jobs import Job
 from ..models import Account, from_microseconds
 from ..text import clean_text, distinct_names
 from ..when import time_phrase
+from .price_lines import buys_phrase
 from .wording import bound_words, count_text, credits_text, name_text, usd_text
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ __all__ = [
     "elsewhere_phrase",
     "forecast_line",
     "history_line",
+    "is_empty",
     "low_balance_warning",
     "running_out_warning",
     "spent_phrase",
@@ -58,6 +62,7 @@ def balance_line(
     low_balance: float | None,
     outlook: pd.DataFrame | None = None,
     doubt: str | None = None,
+    next_job: Job | None = None,
 ) -> str:
     """How many credits are left, what was spent last, and how long the credits will last.
 
@@ -68,6 +73,7 @@ def balance_line(
         low_balance: Credits below which the line says that the balance is low.
         outlook: The forecast frame of the organization; None leaves the forecast out.
         doubt: Why the balance may be wrong; None for nearly all.
+        next_job: What is done next; None leaves out how often the balance pays for it.
     """
     (series,), (name,) = balances.series, balances.names
     credits, spent, topped_up = (
@@ -75,6 +81,7 @@ def balance_line(
     )
     usd = usd_text(credits * usd_per_credit)
     parts = [f"{name_text(name)}: {credits_text(credits)} credits ({usd})"]
+    parts += buys_phrase(credits, next_job)
     if len(series.times) == 1:
         parts.append("first reading")
     else:
@@ -141,7 +148,7 @@ def empty_phrase(row: pd.Series[Any], now: datetime) -> list[str]:
     Hours within two days, a day with its interval where that is short, a range where it is wide,
     and no date where spending is irregular; an empty list where nothing is known.
     """
-    if row["evidence"].startswith(_TOO_OLD) or row["credits"] <= 0:
+    if row["evidence"].startswith(_TOO_OLD) or is_empty(row):
         return []
     if reason := _irregular_reason(row):
         return [reason]
@@ -167,6 +174,11 @@ def empty_phrase(row: pd.Series[Any], now: datetime) -> list[str]:
         first_day = max(1, (early - now) // timedelta(days=1))
         return [f"empty in {first_day} to {-((now - late) // timedelta(days=1))} days"]
     return [f"empty {_day_text(early, now)} to {_day_text(late, now)}"]
+
+
+def is_empty(row: pd.Series[Any]) -> bool:
+    """Whether a row of a forecast tells of a balance that is empty, or counts as empty."""
+    return bool(row["credits"] <= 0.0 or row["evidence"] == TOO_LITTLE)
 
 
 _TOO_OLD = "too old to tell"

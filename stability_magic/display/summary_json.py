@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def _record(summary: Summary, usd_per_credit: float, low_balance: float | None) 
         "credits": summary.credits,
         "usd": summary.credits * usd_per_credit,
         "low": None if low_balance is None else summary.credits < low_balance,
+        "buys": _buys(summary),
         "doubt": summary.doubt,
         "read_at": summary.read_at.isoformat(),
         "known_since": summary.known_since.isoformat(),
@@ -51,6 +53,18 @@ def _record(summary: Summary, usd_per_credit: float, low_balance: float | None) 
             {"day": each.at.date().isoformat(), "credits": each.credits} for each in summary.top_ups
         ],
         **_outlook_record(summary.outlook),
+    }
+
+
+def _buys(summary: Summary) -> dict[str, Any] | None:
+    """What is done next, and how often the balance pays for it, where its price is known."""
+    if summary.next_job is None:
+        return None
+    times = summary.next_job.times(summary.credits)
+    return {
+        "job": str(summary.next_job),
+        "credits": summary.next_job.credits if math.isfinite(times) else None,
+        "times": int(times) if math.isfinite(times) else None,
     }
 
 

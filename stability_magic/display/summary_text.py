@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .lines import state_phrases
+from .price_lines import buys_phrase
 from .wording import (
     ABOUT_NOTE,
     AT_LEAST_NOTE,
@@ -81,6 +82,7 @@ def _one(
     news = []
     if low_balance is not None and summary.credits < low_balance:
         news.append(f"LOW, under {credits_text(low_balance).removesuffix('.00')}")
+    news += buys_phrase(summary.credits, summary.next_job)
     news += state_phrases(summary, now)
     lines += [*textwrap.wrap(" · ".join(news), _WIDTH), ""]
     lines.append(f"{'spent':<22}{'credits':>12}{'dollars':>13}")
@@ -229,7 +231,11 @@ def _several(
         name = _shorten(name_text(each.name), 20, "…" if has_unicode else "...")
         lines.append(_row(name, credits_text(each.credits), usd, blocks, *texts))
         lines += [
-            f"  {phrase}"[:_WIDTH] for phrase in state_phrases(each, now) or ["nothing spent"]
+            f"  {phrase}"[:_WIDTH]
+            for phrase in (
+                *buys_phrase(each.credits, each.next_job),
+                *(state_phrases(each, now) or ["nothing spent"]),
+            )
         ]
     totals = [_total(summaries, name) for name in ("yesterday", "this week")]
     if not has_unicode:

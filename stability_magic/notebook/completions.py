@@ -47,13 +47,15 @@ def completions(
     option = next((each for each in arguments if words and words[-1] in each.flags), None)
     if option is None or option.options.get("action") == "store_true":
         used = set(words)
-        candidates: Iterable[str] = (
+        candidates: Iterable[str] = [
             flag
             for each in arguments
             for flag in each.flags
             if flag.startswith("-")
             and (each.options.get("action") == "append" or not used.intersection(each.flags))
-        )
+        ]
+        if any(each.options.get("metavar") in ("JOB", "OPERATION") for each in arguments):
+            candidates = [*candidates, *_operations()]
     elif "choices" in option.options:
         candidates = option.options["choices"]
     elif option.options.get("metavar") == "WHEN":
@@ -68,6 +70,12 @@ def completions(
     else:
         candidates = ()
     return [each for each in candidates if each.startswith(token)]
+
+
+def _operations() -> tuple[str, ...]:
+    from ..prices import PriceList
+
+    return PriceList().operations
 
 
 def _is_comment(text: str) -> bool:

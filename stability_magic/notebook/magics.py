@@ -186,7 +186,7 @@ class Magics:
                     outcome.summaries,
                     settings.now(),
                     usd_per_credit=settings.usd_per_credit,
-                    low_balance=settings.low_balance,
+                    low_balance=settings.low_level(),
                 )
             )
         html = ""

@@ -4,13 +4,62 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple
 
 from ..display.wording import credits_text, name_text, usd_text
 from ..errors import BadArgument, LowBalanceError
+from ..jobs import Job, parse_job
+from ..prices import PriceList
 
-__all__ = ["low_balance_error", "parse_required_credits"]
+__all__ = ["Requirement", "low_balance_error", "parse_required_credits", "parse_requirement"]
 
 _AMOUNT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(usd|credits)?", re.IGNORECASE)
+
+
+class Requirement(NamedTuple):
+    """What must be left.
+
+    Attributes:
+        credits: How much.
+        job: What that pays for, where it was told so.
+    """
+
+    credits: float
+    job: Job | None = None
+
+
+def parse_requirement(
+    text: str, usd_per_credit: float, prices: Callable[[], PriceList], day: date
+) -> Requirement:
+    """What ``500``, ``5usd`` or ``6 ultra`` require.
+
+    Args:
+        text: An amount, or a job as :func:`~stability_magic.jobs.parse_job` reads it.
+        usd_per_credit: The price of a credit.
+        prices: Returns what operations cost; called for a job alone.
+        day: The day whose prices are taken.
+
+    Raises:
+        BadArgument: It is neither, the price of a credit is needed and not there, or that of an
+            operation is not known.
+    """
+    if not any(each.isalpha() for each in text) or _AMOUNT.fullmatch(text.strip()):
+        return Requirement(parse_required_credits(text, usd_per_credit))
+    try:
+        job = parse_job(text, prices(), day)
+    except BadArgument as error:
+        reason = str(error).rstrip(".")
+        raise BadArgument(
+            f"{text!r} is neither an amount, such as 500 or 5usd, nor a job: {reason}."
+        ) from None
+    if job.unpriced:
+        raise BadArgument(
+            f"no price is known for {', '.join(job.unpriced)}; set StabilityMagic.prices, or"
+            " require an amount of credits, such as 500."
+        )
+    return Requirement(job.credits, job)
 
 
 def parse_required_credits(text: str, usd_per_credit: float) -> float:
@@ -23,7 +72,8 @@ def parse_required_credits(text: str, usd_per_credit: float) -> float:
     amount = float(match[1]) if match else math.nan
     if not math.isfinite(amount):
         raise BadArgument(
-            f"{text!r} is no amount of credits; use credits, such as 500, or dollars, such as 5usd."
+            f"{text!r} is no amount of credits; use credits, such as 500, dollars, such as 5usd, or"
+            " a job, such as '6 ultra'."
         )
     if match and (match[2] or "").lower() == "usd":
         if not usd_per_credit > 0:
@@ -36,7 +86,7 @@ def parse_required_credits(text: str, usd_per_credit: float) -> float:
 
 
 def low_balance_error(
-    name: str, left: float, required: float, usd_per_credit: float
+    name: str, left: float, required: float, usd_per_credit: float, job: Job | None = None
 ) -> LowBalanceError | None:
     """The error to raise when less is left than required; None when enough is left.
 
@@ -45,12 +95,15 @@ def low_balance_error(
         left: Its credits.
         required: Credits that must be left.
         usd_per_credit: The price of a credit.
+        job: What they are required for, if that was told.
     """
     if left >= required:
         return None
+    purpose = f" for {job}" if job else ""
     return LowBalanceError(
         f"{name_text(name)} has {credits_text(left)} credits"
-        f" ({usd_text(left * usd_per_credit)}) left, and {credits_text(required)} are required."
+        f" ({usd_text(left * usd_per_credit)}) left, and {credits_text(required)} are required"
+        f"{purpose}."
         " Top up at platform.stability.ai/account/credits, or use less.",
         credits=left,
         required=required,

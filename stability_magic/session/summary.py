@@ -18,6 +18,7 @@ from ..models import to_microseconds
 from .outlook import forecast_histories, latest_instant, present
 
 if TYPE_CHECKING:
+    from ..jobs import Job
     from ..log.entries import Entry
     from .journal import Journal
 
@@ -34,6 +35,7 @@ def summarize(
     topup_step: float | None = 100,
     extra: Sequence[Entry] = (),
     local_only: bool = False,
+    next_job: Job | None = None,
 ) -> list[Summary]:
     """The summaries of organizations that have readings.
 
@@ -47,6 +49,7 @@ def summarize(
             and spares a look at the whole log.
         extra: Entries that no log holds.
         local_only: Whether to ignore the shared log.
+        next_job: What is done next; a balance that does not pay for it counts as empty.
 
     Raises:
         LogError: The log could not be read.
@@ -74,4 +77,5 @@ def summarize(
         usd_per_credit=usd_per_credit,
         topup_step=topup_step,
         order=journal.organization_order(local_only=local_only),
+        next_job=next_job,
     )

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Protocol
 
 from ..display.watch_state import WatchState
-from ..errors import StabilityMagicError
+from ..errors import SettingsError, StabilityMagicError
+from ..jobs import Job, empty_level, low_level
 from .watch_schedule import next_due, seconds_until_next
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Watch:
             every=self.interval,
             next_reading=None if self._stop_event.is_set() else _next_reading_at(state),
             usd_per_credit=settings.usd_per_credit,
-            low_balance=settings.low_balance,
+            low_balance=low_level(settings.low_balance, self._next_job()),
         )
 
     def _run(self) -> None:
@@ -214,7 +215,8 @@ class Watch:
         from ..display.lines import low_balance_warning, running_out_warning
 
         settings = self._session.settings
-        now, low, days = settings.now(), settings.low_balance, settings.warn_days
+        now, days = settings.now(), settings.warn_days
+        low = low_level(settings.low_balance, self._next_job())
         if state.has_just_begun("low", low is not None and state.credits < low):
             state.warnings.append(low_balance_warning(state, low or 0.0, now))
         if days is None:
@@ -228,6 +230,14 @@ class Watch:
         if state.has_just_begun("soon", is_soon):
             state.warnings.append(running_out_warning(state, empty_early or now, now))
 
+    def _next_job(self) -> Job | None:
+        """What is done next; None also where that setting has become unusable meanwhile."""
+        try:
+            return self._session.settings.next_job()
+        except SettingsError:
+            # It was usable when the watch began; readings must go on.
+            return None
+
     def _forecast_empty_early(self, state: WatchState, now: datetime) -> datetime | None:
         """The early end of the forecast: in 9 of 10 cases the credits last longer."""
         import pandas as pd
@@ -236,7 +246,7 @@ class Watch:
         from .outlook import forecast_histories
 
         histories = forecast_histories(self._session.journal, [state.organization or ""], now)
-        outlook = forecast_of(histories, now=now)
+        outlook = forecast_of(histories, now=now, empty_below=empty_level(self._next_job()))
         if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
             return None
         empty_early: datetime = outlook["empty_early"].iloc[0].to_pydatetime()

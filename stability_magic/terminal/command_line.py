@@ -215,7 +215,7 @@ def _print_summary(
     from ..display.summary_json import summary_json
     from ..display.summary_text import summary_text
 
-    now, price, low = settings.now(), settings.usd_per_credit, settings.low_balance
+    now, price, low = settings.now(), settings.usd_per_credit, settings.low_level()
     if style == "json":
         text = summary_json(summaries, now, usd_per_credit=price, low_balance=low)
         output.data(text, "json")

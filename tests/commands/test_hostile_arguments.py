@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 29, 3, 30, tzinfo=UTC)
 
 _WORDS = (
     "7d today all 2026-11-01 2026-02-30 24:00 0001-01-01 9999-12-31 99999999w 5usd 500 -1 0 1e400"
-    " nan day hour org-sim-studio nobody ' \" \\ ; -- - $x {x} x.png /dev/null ~"
+    " ultra + 40 erase nan day hour org-sim-studio nobody ' \" \\ ; -- - $x {x} x.png /dev/null ~"
 )
 WORDS = st.text(max_size=20) | st.sampled_from([*_WORDS.split(), "'2026-11-01 18:00'"])
 # These would go on running, ask for input or take long; other tests cover them.

@@ -16,8 +16,11 @@ from stability_magic.analysis.frames import (
     organizations_frame,
     readings_frame,
 )
+from stability_magic.analysis.price_frames import estimate_frame, prices_frame
 from stability_magic.analysis.spend import usage
+from stability_magic.jobs import parse_job
 from stability_magic.models import Account, Organization
+from stability_magic.prices import PriceList
 
 __all__ = ["NOW", "all_frames", "costs_of", "readings_of", "summary_of"]
 
@@ -109,6 +112,7 @@ def all_frames() -> dict[str, pd.DataFrame]:
         "user-1", "eva@example.org", [Organization("org-one", "Studio", "owner", True)]
     )
     at = _microseconds(NOW)
+    job = parse_job("40 ultra + 12 erase", PriceList(), NOW.date())
     watch = ("org-one", "Studio", at, timedelta(minutes=10), 990.0, 10.0, at, at, 0)
     return {
         "readings": readings,
@@ -120,4 +124,6 @@ def all_frames() -> dict[str, pd.DataFrame]:
         "organizations": organizations_frame(account, show_email=False),
         "counts": frame_from_rows("counts", [("log.db", 12345, 0, 2, 1)], UTC),
         "watch": frame_from_rows("watch", [watch], UTC),
+        "prices": prices_frame(PriceList(), ["ultra", "erase"], (None, None), {}, UTC),
+        "estimate": estimate_frame(job, [], 0.01, UTC),
     }

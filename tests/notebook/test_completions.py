@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from stability_magic.prices import PriceList
+
 
 def completions_at_end(shell, line: str) -> set[str]:
     """What the shell's completer offers for the end of a line."""
     with provisionalcompleter():
         return {each.text for each in shell.Completer.completions(line, len(line))}
+
+
+WITH_S = {each for each in PriceList().operations if each.startswith("s")}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,9 @@ def completions_at_end(shell, line: str) -> set[str]:
         ("%%stability_cost --", {"--organization", "--settle"}),
         ("%stability_costs ", {"--since", "--on", "--summary", "--local"}),
         ("%stability_watch --every ", {"30s", "10m", "1h"}),
+        ("%stability_estimate 40 ultra + 12 crea", {"creative-upscale"}),
+        ("%stability_estimate 40 ultra + 12 s", WITH_S),
+        ("%stability_prices ultr", {"ultra"}),
         ("%stability_balance -a -o x --organ", {"--organization"}),
     ],
 )

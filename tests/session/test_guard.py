@@ -51,7 +51,8 @@ def run_balance(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "required", ["500", "5usd", "5USD", "'5 usd'", "499.999", "0", "500credits"]
+    "required",
+    ["500", "5usd", "5USD", "'5 usd'", "499.999", "0", "500credits", "'62 ultra'", "erase"],
 )
 def test_enough_is_enough(shell, api, required):
     """Even exactly as much as is required, in credits or in dollars."""
@@ -59,7 +60,10 @@ def test_enough_is_enough(shell, api, required):
     assert magic_error(shell, f"%stability_balance --require {required}") is None
 
 
-@pytest.mark.parametrize(("required", "credits"), [("500.01", 500.01), ("6usd", 600.0)])
+@pytest.mark.parametrize(
+    ("required", "credits"),
+    [("500.01", 500.01), ("6usd", 600.0), ("'60 ultra + 8 core'", 504.0)],
+)
 def test_less_than_required_raises_after_it_was_logged(
     shell, api, capsys, log_path, required, credits
 ):
@@ -84,11 +88,43 @@ def test_one_low_organization_is_enough_to_stop(shell, api):
     assert error.credits == 40.0
 
 
-@pytest.mark.parametrize("required", ["lots", "''", "-5", "nan", "inf", "1e3", "5eur", "9" * 400])
+@pytest.mark.parametrize(
+    "required",
+    [
+        "lots",
+        "''",
+        "-5",
+        "nan",
+        "inf",
+        "1e3",
+        "5eur",
+        "9" * 400,
+        "'0 ultra'",
+        "'1e9 ultra'",
+        "'ultra ultra'",
+        "utlra",
+        "'3 kg'",
+    ],
+)
 def test_an_invalid_amount_is_refused_before_any_request(shell, api, required):
     """A mistyped guard must not let a job start."""
     assert isinstance(magic_error(shell, f"%stability_balance --require {required}"), UsageError)
     assert not api.requests
+
+
+def test_a_job_is_named_in_the_error(shell, api):
+    """And one of unknown price is refused, before anything is asked."""
+    answer_with_balances(api, 40.0)
+    error = magic_error(shell, "%stability_balance --require '6 ultra'")
+    assert isinstance(error, LowBalanceError)
+    assert error.required == 48.0
+    assert "and 48.00 are required for 6 ultra. Top up" in str(error)
+    count = len(api.requests)
+    shell.run_cell("%config StabilityMagic.prices = {'x': {'credits': 1, 'since': '2090-01-01'}}")
+    error = magic_error(shell, "%stability_balance --require '1 ultra + 1 x'")
+    assert isinstance(error, UsageError)
+    assert "no price is known for x" in str(error)
+    assert len(api.requests) == count
 
 
 def test_dollars_need_a_price():
