@@ -22,7 +22,7 @@ PACKAGE = Path(stability_magic.__file__).parent
 _VALUES = {"errors", "models", "text", "version"}
 _PURE = _VALUES | {"when", "analysis"}
 _LOGS = _PURE | {"settings", "log", "shared_log"}
-_SESSION = _LOGS | {"api", "simulator", "display"}
+_SESSION = _LOGS | {"api", "keys", "simulator", "display"}
 _COMMANDS = _SESSION | {"session", "charts"}
 
 # The parts of the project, which are its packages and the modules at the top, and what of the
@@ -35,6 +35,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "errors": {"text"},
     "environment": {"text"},
     "zones": {"errors"},
+    "keys": {"environment", "errors", "text"},
     "settings": {"environment", "errors", "text", "zones"},
     "when": {"errors", "text"},
     "api": _VALUES | {"environment"},
@@ -66,8 +67,8 @@ OWNERS: Mapping[str, set[str]] = {
     "traitlets": {"settings"},
     "platformdirs": {"settings"},
     "tzlocal": {"zones"},
-    "keyring": {"settings"},
-    "google": {"settings"},
+    "keyring": {"keys"},
+    "google": {"keys"},
     "tqdm": {"session/progress"},
     "http": {"api/transport", "simulator/server"},
     "os.environ": {"environment"},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ApiError, BadArgument, LogError, SettingsError, StabilityMagicError
-from ..settings import KEY_IS_HELD, KEY_VARIABLE
+from ..keys import KEY_IS_HELD, KEY_VARIABLE
 from ..when import parse_interval, parse_when
 from .outcome import Outcome
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, SettingsError, StabilityMagicError
+from ..keys import KeySources
 from ..log.waiting import waiting_budget
-from ..settings import KeySources, StabilityMagic
+from ..settings import StabilityMagic
 from .journal import Journal
 from .key_account import KeyAccount
 from .pending import Backlog, Notes
