@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .environment import variable
 from .errors import SettingsError
@@ -14,9 +14,16 @@ from .text import Secret, SecretHolder
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-__all__ = ["KEY_IS_HELD", "KEY_VARIABLE", "KeySources"]
+__all__ = ["KEY_IS_HELD", "KEY_VARIABLE", "KEY_VARIABLES", "FoundKey", "KeySources"]
 
 KEY_VARIABLE = "STABILITY_API_KEY"
+# The names of the key in the environment, and among the secrets of a notebook's host. The second is
+# that of the vendor's own notebooks and of its SDK (stability_sdk reads it too).
+KEY_VARIABLES = (KEY_VARIABLE, "STABILITY_KEY")
+
+# Only notebooks on Kaggle have it (Kaggle/docker-python, kaggle_secrets.py).
+_KAGGLE_TOKEN = "KAGGLE_USER_SECRETS_TOKEN"  # noqa: S105 - its name
+
 _KEYRING_SERVICE = "stability_magic"
 
 # The end of an error about a key that could not be saved.
@@ -28,19 +35,35 @@ _NO_KEY_MESSAGE = (
 )
 
 
+class FoundKey(NamedTuple):
+    """A key, and where it was found in words that hold no part of it."""
+
+    key: Secret
+    source: str
+
+
+_NO_KEY = FoundKey(Secret(""), "")
+
+
 class KeySources(SecretHolder):
     """The sources of the API key.
 
-    In this order: the environment, the key passed to :meth:`hold`, Colab's secrets, the system's
-    keyring. The key is not a setting, so that no listing of settings shows it.
+    In this order: the environment, the key passed to :meth:`hold`, Colab's secrets, Kaggle's, the
+    system's keyring. The key is not a setting, so that no listing of settings shows it.
     """
 
     def __init__(self) -> None:
-        self._session_key = ""
+        self._held_key = FoundKey(Secret(""), "")
+        self._kaggle_key = FoundKey(Secret(""), "")
 
-    def hold(self, key: str) -> None:
-        """Keeps a key in memory for as long as this object lives."""
-        self._session_key = Secret(key)
+    def hold(self, key: str, source: str = "%stability_login") -> None:
+        """Keeps a key in memory for as long as this object lives.
+
+        Args:
+            key: The key.
+            source: Where it came from.
+        """
+        self._held_key = FoundKey(Secret(key), source)
 
     def save(self, key: str, *, in_plain_file: bool = False) -> str:
         """Saves a key in the system's keyring, for later sessions.
@@ -91,37 +114,85 @@ class KeySources(SecretHolder):
         Raises:
             SettingsError: No source has a key.
         """
-        for source in (_environment_key, lambda: self._session_key, _colab_key, _keyring_key):
-            key = source()
-            if key.strip():
-                return Secret(key)
+        return self.locate().key
+
+    def locate(self) -> FoundKey:
+        """The API key, from the first source that has one, and which source that is.
+
+        Raises:
+            SettingsError: No source has a key.
+        """
+        for source in (
+            _environment_key,
+            lambda: self._held_key,
+            _colab_key,
+            self._find_kaggle_key,
+            _keyring_key,
+        ):
+            found = source()
+            if found.key.strip():
+                return found
         raise SettingsError(_NO_KEY_MESSAGE)
 
+    def environment_keys(self) -> dict[str, Secret]:
+        """The keys that the environment holds, by the names of their variables, first one first."""
+        keys = {each: Secret(variable(each)) for each in KEY_VARIABLES}
+        return {name: key for name, key in keys.items() if key.strip()}
 
-def _environment_key() -> str:
-    return variable(KEY_VARIABLE)
+    def _find_kaggle_key(self) -> FoundKey:
+        # Kaggle asks its server each time.
+        if not self._kaggle_key.key:
+            self._kaggle_key = _kaggle_key()
+        return self._kaggle_key
 
 
-def _colab_key() -> str:
+def _environment_key() -> FoundKey:
+    for name in KEY_VARIABLES:
+        if variable(name).strip():
+            return FoundKey(Secret(variable(name)), f"{name} in the environment")
+    return _NO_KEY
+
+
+def _colab_key() -> FoundKey:
     if "google.colab" not in sys.modules:
-        return ""
-    try:
-        from google.colab import userdata
+        return _NO_KEY
+    for name in KEY_VARIABLES:
+        # No such secret, or the notebook may not read it: the next one is tried.
+        with suppress(Exception):
+            from google.colab import userdata
 
-        return str(userdata.get(KEY_VARIABLE) or "")
-    except Exception:
-        # No such secret, or the notebook may not read it: the next source is tried.
-        return ""
+            if key := Secret(userdata.get(name) or ""):
+                return FoundKey(key, f"the secret {name} in Colab")
+    return _NO_KEY
 
 
-def _keyring_key() -> str:
-    try:
+def _kaggle_key() -> FoundKey:
+    if not variable(_KAGGLE_TOKEN):
+        return _NO_KEY
+    for name in KEY_VARIABLES:
+        try:
+            from kaggle_secrets import UserSecretsClient
+
+            key = Secret(UserSecretsClient().get_secret(name) or "")
+        except (ConnectionError, ImportError):
+            # A notebook without internet, which would wait once more.
+            return _NO_KEY
+        except Exception:  # noqa: S112 - its error may repeat its server's answer
+            # No such secret, or the notebook may not read it: the next one is tried.
+            continue
+        if key:
+            return FoundKey(key, f"the secret {name} in Kaggle")
+    return _NO_KEY
+
+
+def _keyring_key() -> FoundKey:
+    # Not installed, or its back end raises any exception: there is no key in it then.
+    with suppress(Exception):
         import keyring
 
-        return keyring.get_password(_KEYRING_SERVICE, KEY_VARIABLE) or ""
-    except Exception:
-        # Not installed, or its back end raises any exception: there is no key in it then.
-        return ""
+        key = Secret(keyring.get_password(_KEYRING_SERVICE, KEY_VARIABLE) or "")
+        return FoundKey(key, "the keyring")
+    return _NO_KEY
 
 
 def _back_ends(keyring: KeyringBackend) -> list[KeyringBackend]:

@@ -69,6 +69,7 @@ OWNERS: Mapping[str, set[str]] = {
     "tzlocal": {"zones"},
     "keyring": {"keys"},
     "google": {"keys"},
+    "kaggle_secrets": {"keys"},
     "tqdm": {"session/progress"},
     "http": {"api/transport", "simulator/server"},
     "os.environ": {"environment"},
@@ -91,6 +92,7 @@ PURE = (
     "notebook/completions",
     "notebook/words",
     "session/guard",
+    "session/namespace",
     "session/watch_schedule",
     "terminal/phrasing",
     "text",
@@ -99,8 +101,8 @@ PURE = (
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
-# Colab brings it, and it is imported nowhere else.
-FOUND_THERE = {"google"}
+# Colab and Kaggle bring them, and they are imported nowhere else.
+FOUND_THERE = {"google", "kaggle-secrets"}
 # Windows' time zones are files that zoneinfo finds; there is nothing to import.
 DATA = {"tzdata"}
 

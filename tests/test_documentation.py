@@ -66,7 +66,7 @@ OPTIONS = {
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},
     "sync": {"--again"},
-    "login": {"--save", "--plain-file"},
+    "login": {"words", "--from", "--save", "--plain-file"},
     "demo": {"--spend", "--stop", "--folder", "--serve"},
 }
 

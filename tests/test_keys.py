@@ -19,16 +19,21 @@ def outside_colab(monkeypatch):
 
 
 class Secrets:
-    """Stands in for Colab's ``userdata``: returns a secret, or raises an exception."""
+    """Stands in for Colab's ``userdata`` and Kaggle's client: a secret, or an exception."""
 
-    def __init__(self, secret):
-        self.secret = secret
+    def __init__(self, secret, name="STABILITY_API_KEY"):
+        self.secret, self.name = secret, name
+        self.asked = []
 
     def get(self, name):
-        assert name == "STABILITY_API_KEY"
+        self.asked.append(name)
         if isinstance(self.secret, Exception):
             raise self.secret
+        if name != self.name:
+            raise LookupError("no such secret")
         return self.secret
+
+    get_secret = get
 
 
 @pytest.fixture
@@ -41,6 +46,20 @@ def colab(monkeypatch):
         monkeypatch.setitem(sys.modules, "google.colab", module)
 
     return colab
+
+
+@pytest.fixture
+def kaggle(monkeypatch):
+    """Makes this a notebook on Kaggle with such secrets."""
+
+    def kaggle(secrets):
+        module = types.ModuleType("kaggle_secrets")
+        module.UserSecretsClient = lambda: secrets
+        monkeypatch.setitem(sys.modules, "kaggle_secrets", module)
+        monkeypatch.setenv("KAGGLE_USER_SECRETS_TOKEN", "made up")
+        return secrets
+
+    return kaggle
 
 
 @pytest.fixture
@@ -72,20 +91,74 @@ def keyring():
     keyring.set_keyring(original)
 
 
-def test_the_sources_of_the_key_are_tried_in_order(monkeypatch, colab, keyring):
-    """The environment, then the key in memory, then Colab's secrets, then the keyring."""
+def test_the_sources_of_the_key_are_tried_in_order(monkeypatch, colab, kaggle, keyring):
+    """The environment, the key in memory, Colab's secrets, Kaggle's, the keyring; each is named."""
     keys = KeySources()
+
+    def assert_found(key, source):
+        assert keys.find() == key
+        assert keys.locate() == (key, source)
+
     keys.save("sk-of-the-keyring")
-    assert keys.find() == "sk-of-the-keyring"
+    assert_found("sk-of-the-keyring", "the keyring")
+    kaggle(Secrets("sk-of-kaggle"))
+    assert_found("sk-of-kaggle", "the secret STABILITY_API_KEY in Kaggle")
     colab(userdata=Secrets("sk-of-colab"))
-    assert keys.find() == "sk-of-colab"
+    assert_found("sk-of-colab", "the secret STABILITY_API_KEY in Colab")
     keys.hold("sk-that-is-held")
-    assert keys.find() == "sk-that-is-held"
+    assert_found("sk-that-is-held", "%stability_login")
+    monkeypatch.setenv("STABILITY_KEY", "sk-of-the-vendor")
+    assert_found("sk-of-the-vendor", "STABILITY_KEY in the environment")
     monkeypatch.setenv("STABILITY_API_KEY", "sk-of-the-environment")
-    assert keys.find() == "sk-of-the-environment"
-    monkeypatch.setenv("STABILITY_API_KEY", "  ")
-    assert keys.find() == "sk-that-is-held"
+    assert_found("sk-of-the-environment", "STABILITY_API_KEY in the environment")
+    assert list(keys.environment_keys()) == ["STABILITY_API_KEY", "STABILITY_KEY"]
+    for name in ("STABILITY_API_KEY", "STABILITY_KEY"):
+        monkeypatch.setenv(name, "  ")
+    assert_found("sk-that-is-held", "%stability_login")
+    assert not keys.environment_keys()
     assert KeySources().find() == "sk-of-colab"
+
+
+def test_the_vendors_name_is_a_secret_too(colab, kaggle):
+    """In Colab and in Kaggle, where the other name has none."""
+    kaggle(Secrets("sk-of-kaggle", "STABILITY_KEY"))
+    assert KeySources().locate() == ("sk-of-kaggle", "the secret STABILITY_KEY in Kaggle")
+    colab(userdata=Secrets("sk-of-colab", "STABILITY_KEY"))
+    assert KeySources().locate() == ("sk-of-colab", "the secret STABILITY_KEY in Colab")
+
+
+def test_kaggles_server_is_asked_once_for_a_key_that_is_there(outside_colab, kaggle):
+    """Each command looks for the key; a secret that is attached later is found then."""
+    keys, secrets = KeySources(), kaggle(Secrets(LookupError("no such secret")))
+    with pytest.raises(SettingsError):
+        keys.find()
+    secrets.secret, secrets.asked = KEY, []
+    assert [keys.find(), keys.find()] == [KEY, KEY]
+    assert secrets.asked == ["STABILITY_API_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "times"),
+    [(LookupError(KEY), 2), (ConnectionError("no internet"), 1), (RuntimeError("refused"), 2)],
+)
+def test_a_kaggle_without_the_secret_is_passed_over(outside_colab, kaggle, keyring, failure, times):
+    """The keyring is tried; where the notebook has no internet, nobody waits for it twice."""
+    keys, secrets = KeySources(), kaggle(Secrets(failure))
+    with pytest.raises(SettingsError, match="No API key") as caught:
+        keys.find()
+    assert len(secrets.asked) == times
+    assert_is_clear_error(caught.value)
+    keyring.passwords["stability_magic", "STABILITY_API_KEY"] = KEY
+    assert keys.find() == KEY
+
+
+def test_elsewhere_kaggles_module_is_not_asked(outside_colab, kaggle, monkeypatch):
+    """Where it happens to be installed."""
+    secrets = kaggle(Secrets(KEY))
+    monkeypatch.delenv("KAGGLE_USER_SECRETS_TOKEN")
+    with pytest.raises(SettingsError, match="No API key"):
+        KeySources().find()
+    assert not secrets.asked
 
 
 def test_without_a_key_the_error_says_where_to_put_one(outside_colab):
@@ -236,7 +309,7 @@ def test_the_holder_of_the_key_does_not_show_it(monkeypatch, outside_colab):
     """The key is not in its repr, nor in its variables, nor in the found key's repr."""
     keys = KeySources()
     keys.hold(KEY)
-    assert KEY not in repr(keys) + repr(vars(keys)) + repr(keys.find())
+    assert KEY not in repr(keys) + repr(vars(keys)) + repr(keys.find()) + repr(keys.locate())
     monkeypatch.setenv("STABILITY_API_KEY", KEY)
     assert KEY not in repr(KeySources().find())
     assert KeySources().find() == KEY

@@ -327,9 +327,20 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "login",
         "Ask for the API key without showing it, and hold it for the session or save it.",
-        ("", "--save"),
+        ("", "--save", "--from STABILITY_KEY"),
         service_commands.login,
         (
+            Argument(
+                ("--from",),
+                {
+                    "metavar": "NAME",
+                    "dest": "variable",
+                    "help": "take it from a variable of this notebook instead of asking",
+                },
+                only_in="magic",
+            ),
+            # Taken to be refused without being repeated.
+            Argument(("words",), {"nargs": "*", "help": argparse.SUPPRESS}),
             Argument(
                 ("--save",),
                 {"action": "store_true", "help": "keep it in the system's keyring as well"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,13 +45,21 @@ class Session:
     Args:
         settings: The settings; they are read at each use.
         source: Logged with each reading: what took it.
+        namespace: Returns the variables of the notebook; none for other front ends.
     """
 
-    def __init__(self, settings: StabilityMagic, *, source: str) -> None:
+    def __init__(
+        self,
+        settings: StabilityMagic,
+        *,
+        source: str,
+        namespace: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
         self.settings = settings
         self.keys = KeySources()
         self.demo: Demo | None = None
         self.source = source
+        self.namespace = namespace
         self._notes = Notes()
         self._lock = threading.RLock()
         self._watch: Watch | None = None
