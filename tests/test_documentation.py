@@ -66,6 +66,7 @@ OPTIONS = {
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},
     "sync": {"--again"},
+    "check": set(),
     "login": {"words", "--from", "--save", "--plain-file"},
     "demo": {"--spend", "--stop", "--folder", "--serve"},
 }

@@ -325,6 +325,13 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        "check",
+        "Look at key, service, clock, network and logs, in lines that are safe to paste.",
+        ("",),
+        service_commands.check,
+        formats=(),
+    ),
+    Command(
         "login",
         "Ask for the API key without showing it, and hold it for the session or save it.",
         ("", "--save", "--from STABILITY_KEY"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..log.entries import Entry
     from ..session.session import Session
 
-__all__ = ["account", "balance", "cost", "demo", "login", "watch"]
+__all__ = ["account", "balance", "check", "cost", "demo", "login", "watch"]
 
 _FAIL_OPEN_NOTE = "Going on without knowing what is left, as --fail-open says."
 _LONGEST_SETTLE = 600  # seconds
@@ -209,6 +209,12 @@ def watch(session: Session, arguments: argparse.Namespace) -> Outcome:
     has_picture = getattr(arguments, "plot", False)
     session.watch = Watch(session, organizations, interval, has_picture=has_picture)
     return Outcome(watch=session.watch)
+
+
+def check(session: Session, arguments: argparse.Namespace) -> Outcome:  # noqa: ARG001
+    from ..session.check import run_checks
+
+    return Outcome(checks=tuple(run_checks(session)))
 
 
 def login(session: Session, arguments: argparse.Namespace) -> Outcome:

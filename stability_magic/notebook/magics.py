@@ -164,6 +164,11 @@ class Magics:
         if outcome.watch is not None:
             self._start_watch(outcome.watch)
             return None
+        if outcome.checks is not None:
+            from ..display.check_text import check_text
+
+            print(_clean_lines(check_text(outcome.checks)))
+            return None
         if not (self._settings.quiet or getattr(arguments, "quiet", False)):
             self._show_answer(outcome)
         if outcome.error is not None:

@@ -288,16 +288,42 @@ class Session:
             entry_from_balance(each, source=source, label=label, host=host) for each in balances
         ]
         if should_log and entries:
-            was_written = journal.write(
-                log,
-                entries,
-                account=key_account.account_to_log(log.path),
-                key_fingerprint=key_account.client.key_fingerprint,
-            )
-            if was_written:
-                key_account.mark_logged(log.path)
+            self._log_readings(log, journal, key_account, entries)
             journal.send()
         return entries, errors
+
+    def log_readings(self, entries: Sequence[Entry]) -> bool:
+        """Logs readings that were taken without it; a note tells where that fails.
+
+        They are sent to the shared log with what is sent next.
+        """
+        with self._lock:
+            return self._log_readings(
+                self.log(), self.journal, self._current_key_account(), entries
+            )
+
+    def _log_readings(
+        self, log: BalanceLog, journal: Journal, key_account: KeyAccount, entries: Sequence[Entry]
+    ) -> bool:
+        was_written = journal.write(
+            log,
+            entries,
+            account=key_account.account_to_log(log.path),
+            key_fingerprint=key_account.client.key_fingerprint,
+        )
+        if was_written:
+            key_account.mark_logged(log.path)
+        return was_written
+
+    def reach_shared_log(self) -> int:
+        """Sends the shared log what it lacks; returns how many readings still wait for it.
+
+        Raises:
+            LogError: One of the logs could not be used.
+            SettingsError: The settings cannot be used.
+        """
+        with self._lock:
+            return self._link.reach()
 
     def log_cost(self, cost: Cost) -> None:
         """Logs what a cell cost; if that fails, it stays in the backlog."""

@@ -25,6 +25,7 @@ from .phrasing import command_line_words
 
 if TYPE_CHECKING:
     from ..analysis.summary import Summary
+    from ..display.check_text import Check
     from ..display.watch_state import WatchState
     from ..session.demo import Demo
     from ..session.watch import Watch
@@ -164,6 +165,8 @@ def _run(output: Output, parser: _Parser, session: Session, arguments: argparse.
     if outcome.watch is not None:
         return _run_watch(output, outcome.watch)
     is_quiet = session.settings.quiet or getattr(arguments, "quiet", False)
+    if outcome.checks is not None:
+        return _print_checks(output, outcome.checks)
     _print_answer(output, session.settings, outcome, arguments, is_quiet=is_quiet)
     if outcome.error is not None:
         return _report_error(output, session, outcome.error)
@@ -228,6 +231,19 @@ def _print_summary(
         has_unicode=output.has_blocks,
     )
     output.summary(text, has_colour=settings.has_colour())
+
+
+def _print_checks(output: Output, checks: Sequence[Check]) -> int:
+    """Prints what was checked, and returns the exit code: 1 where there is a fault."""
+    from ..display.check_text import FAULT, check_text
+    from ..display.wording import ascii_text
+
+    width = shutil.get_terminal_size().columns if output.is_terminal else None
+    text = check_text(
+        [each._replace(text=command_line_words(each.text, _PROGRAM)) for each in checks], width
+    )
+    output.text(text if output.has_blocks else ascii_text(text))
+    return _FAILED if any(each.state == FAULT for each in checks) else _DONE
 
 
 def _run_watch(output: Output, watch: Watch) -> int:
