@@ -88,11 +88,13 @@ import os, sys
 from pathlib import Path
 from stability_magic import BalanceLog, LogError
 from stability_magic.log.file import check_writable
+path = Path(sys.argv[1])
+# What is imported on first use may be where that user may not read.
+BalanceLog(path.with_name("warm.db")).write([])
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-path = Path(sys.argv[1])
 BalanceLog(path).write([])
 for file_mode, folder_mode, name in (
     (0o400, 0o700, path.name), (0o600, 0o500, path.name), (0o600, 0o500, "new.db")
