@@ -132,7 +132,8 @@ COMMANDS: tuple[Command, ...] = (
             Argument(("-a", "--all"), {"action": "store_true", "help": "all organizations"}),
             _LOCAL,
         ),
-        formats=("table", "json"),
+        formats=("table", "json", "openmetrics"),
+        terminal_examples=("", "-a", "-a --format openmetrics --output stability.prom"),
         magic_name="stability",
     ),
     Command(
