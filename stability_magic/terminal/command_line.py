@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ..session.demo import Demo
     from ..session.watch import Watch
 
-__all__ = ["main"]
+__all__ = ["SHELLS", "main", "make_parser"]
 
 _PROGRAM = "stability-magic"
 
@@ -39,6 +40,9 @@ _PROGRAM = "stability-magic"
 _FORMAT_FLAGS = {"--format", "--json", "--output"}
 # What the end of a file's name says of its format.
 _STYLES = {".csv": "csv", ".json": "json", ".prom": "openmetrics"}
+
+# Those that the package has completions for, which tests/helpers/shell_completions.py makes.
+SHELLS = ("bash", "fish", "tcsh", "zsh")
 
 _DONE, _FAILED, _WRONG_ARGUMENTS, _LOW_BALANCE, _INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -54,8 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong arguments (argparse exits by itself), 3 if fewer credits are left than required.
     """
     with Output() as output:
-        parser = _make_parser(output)
+        parser = make_parser(output)
         arguments = parser.parse_args(_with_command(sys.argv[1:] if argv is None else argv))
+        if arguments.print_completion:
+            output.data(_completion(arguments.print_completion), "csv")
+            return _DONE
         session = Session(StabilityMagic(), source="cli")
         goes_on = arguments.command == "watch" or getattr(arguments, "serve", False)
         old_handler = signal.getsignal(signal.SIGTERM)
@@ -80,6 +87,12 @@ def _with_command(words: Sequence[str]) -> list[str]:
     flags = {flag for each in status.arguments for flag in each.flags} | _FORMAT_FLAGS
     first = words[0].partition("=")[0] if words else None
     return list(words) if first is not None and first not in flags else ["status", *words]
+
+
+def _completion(shell: str) -> str:
+    """What a shell needs to complete the words of this command line."""
+    file = resources.files(__package__) / "completions" / f"stability-magic.{shell}"
+    return file.read_text(encoding="utf-8")
 
 
 class _Parser(CommandParser):
@@ -107,7 +120,8 @@ class _Parser(CommandParser):
             self._output.text(message, is_error=file is not sys.stdout)
 
 
-def _make_parser(output: Output) -> _Parser:
+def make_parser(output: Output) -> _Parser:
+    """The parser of the whole command line."""
     parser = _Parser(
         output,
         prog=_PROGRAM,
@@ -115,6 +129,12 @@ def _make_parser(output: Output) -> _Parser:
         epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments,"
         " 3 less is left than --require says.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print what a shell ({', '.join(SHELLS)}) needs to complete commands and options",
     )
     parser.add_argument("--version", action="version", version=f"stability-magic {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
