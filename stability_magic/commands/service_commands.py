@@ -236,7 +236,7 @@ def login(session: Session, arguments: argparse.Namespace) -> Outcome:
         session.keys.hold(key)
         line = "the key is held"
     else:
-        key = validate_key(key_of_variable(session.namespace(), name))
+        key = validate_key(key_of_variable(session.namespace, name))
         session.keys.hold(key, f"%stability_login --from {name}")
         line = f"the key in {name} is held"
     if arguments.save:

@@ -33,7 +33,6 @@ __all__ = [
     "history_line",
     "low_balance_warning",
     "running_out_warning",
-    "seconds_text",
     "spent_phrase",
     "state_phrases",
     "usage_line",
@@ -283,16 +282,16 @@ def cost_line(cost: Cost, *, is_waiting: bool, topped_up: bool, usd_per_credit: 
     """
     name = name_text(cost.label) if cost.label else "this cell"
     if cost.spent is None:
-        return f"{name}: cost unknown, in {seconds_text(cost.seconds)}"
+        return f"{name}: cost unknown, in {_seconds_text(cost.seconds)}"
     if is_waiting:
-        return f"{name}: {_NO_CHANGE}, in {seconds_text(cost.seconds)}"
+        return f"{name}: {_NO_CHANGE}, in {_seconds_text(cost.seconds)}"
     # Where a top-up hides more, it does not matter that others may have spent as well.
     bound = bound_words(
         is_estimate=not cost.exact and not topped_up, is_lower_bound=not cost.exact and topped_up
     )
     usd = usd_text(cost.spent * usd_per_credit)
     spent = f"{credits_text(cost.spent)} credits ({usd})"
-    return f"{name}: {bound}{spent} in {seconds_text(cost.seconds)}"
+    return f"{name}: {bound}{spent} in {_seconds_text(cost.seconds)}"
 
 
 _NO_CHANGE = "no change seen yet"
@@ -347,7 +346,7 @@ def clock_line(host: str | None, offset: timedelta) -> str:
         offset: The service's time less the machine's.
     """
     machine = "a machine" if host is None else name_text(host)
-    difference = seconds_text(abs(offset).total_seconds())
+    difference = _seconds_text(abs(offset).total_seconds())
     direction = "behind" if offset > timedelta(0) else "ahead of"
     return (
         f"The clock of {machine} is {difference} {direction} the service's. Its readings have the"
@@ -430,7 +429,7 @@ def running_out_warning(state: WatchState, early: datetime, now: datetime) -> st
     )
 
 
-def seconds_text(seconds: float) -> str:
+def _seconds_text(seconds: float) -> str:
     if seconds < 99.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..api.transport import network_route
 from ..api.validation import validate_key, validate_url
 from ..display.check_text import FAULT, OK, UNKNOWN, Check, without_secrets
-from ..display.lines import seconds_text
+from ..display.lines import clock_line
 from ..display.wording import count_text, credits_text, organization_choice
 from ..errors import (
     AuthenticationError,
@@ -25,7 +25,7 @@ from ..errors import (
     TransportError,
 )
 from ..settings import StabilityMagic, expand_path
-from ..text import DatabaseAddress, mask_email
+from ..text import DatabaseAddress, Secret, mask_email
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -69,22 +69,25 @@ def run_checks(session: Session) -> list[Check]:
     # Each is in one of the lines.
     session.take_notes()
     session.notes.extend(earlier_notes)
-    return [each._replace(text=_safe_text(session, each.text)) for each in checks]
+    home, secrets = str(expand_path("~")), _known_keys(session)
+    return [
+        each._replace(text=without_secrets(each.text, home=home, secrets=secrets))
+        for each in checks
+    ]
 
 
-def _safe_text(session: Session, text: str) -> str:
+def _known_keys(session: Session) -> list[Secret]:
     keys = list(session.keys.environment_keys().values())
     with suppress(SettingsError):
         keys.append(session.keys.find())
-    secrets = [each.removeprefix("Bearer").strip() for each in keys]
-    return without_secrets(text, home=str(expand_path("~")), secrets=secrets)
+    return keys
 
 
 def _check_key(session: Session) -> Check:
     if session.demo is not None:
         return Check("key", OK, "the demo's own: all figures are SIMULATED")
     try:
-        found = session.keys.locate()
+        found = session.locate_key()
         key = validate_key(found.key)
     except SettingsError as error:
         return Check("key", FAULT, str(error))
@@ -182,11 +185,8 @@ def _check_clock(session: Session) -> Check:
         return Check("clock", UNKNOWN, "no answer tells the time, or it is off by more than a day")
     if not offset:
         return Check("clock", OK, "agrees with the service's")
-    direction = "behind" if offset > timedelta(0) else "ahead of"
-    text = f"{seconds_text(abs(offset).total_seconds())} {direction} the service's"
-    if abs(offset) <= _MOST_CLOCK_OFFSET:
-        return Check("clock", OK, f"{text}, which readings allow for")
-    return Check("clock", FAULT, f"{text}; readings have the service's time, but set the clock")
+    state = OK if abs(offset) <= _MOST_CLOCK_OFFSET else FAULT
+    return Check("clock", state, clock_line("this machine", offset))
 
 
 def _check_network(session: Session) -> Check:

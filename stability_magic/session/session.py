@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, SettingsError, StabilityMagicError
-from ..keys import KeySources
+from ..keys import KEY_VARIABLES, FoundKey, KeySources
 from ..log.waiting import waiting_budget
 from ..settings import StabilityMagic
 from .journal import Journal
@@ -178,6 +178,25 @@ class Session:
         """
         return self._current_key_account().client
 
+    def locate_key(self) -> FoundKey:
+        """The key, and where it was found.
+
+        Raises:
+            SettingsError: No source has one; where the notebook seems to keep it in a variable, the
+                error says how to use that.
+        """
+        try:
+            return self.keys.locate()
+        except SettingsError as error:
+            # No variable here holds the notebook's, which a traceback might show.
+            name = next((each for each in KEY_VARIABLES if self.namespace().get(each)), "")
+            if not name:
+                raise
+            message = (
+                f"{error} For that in the variable {name}, run %stability_login --from {name}."
+            )
+        raise SettingsError(message)
+
     def _current_key_account(self) -> KeyAccount:
         from ..api.client import StabilityClient
 
@@ -185,7 +204,7 @@ class Session:
         key, url, version = (
             (self.demo.api_key, self.demo.api_url, "auto")
             if self.demo
-            else (self.keys.find(), settings.api_url, settings.api_version)
+            else (self.locate_key().key, settings.api_url, settings.api_version)
         )
         client_settings = (key, url, version)
         key_account = self._key_account

@@ -40,6 +40,17 @@ def test_the_vendors_variable_of_the_environment_is_used(shell, api, monkeypatch
     monkeypatch.delenv("STABILITY_KEY")
 
 
+@pytest.mark.parametrize("name", ["STABILITY_KEY", "STABILITY_API_KEY"])
+def test_without_a_key_the_variable_that_may_hold_it_is_named(shell, capsys, name):
+    """As far as the vendor's notebooks call it so."""
+    shell.user_ns[name] = KEY
+    error = magic_error(shell, "%stability_balance")
+    assert type(error) is SettingsError
+    assert str(error).endswith(f"in the variable {name}, run %stability_login --from {name}.")
+    shell.run_cell("%stability_check").raise_error()
+    assert f"FAULT  key         {error}" in capsys.readouterr().out
+
+
 def test_what_goes_before_it_is_told(shell, monkeypatch, capsys):
     """Each of the two variables, by its name."""
     shell.user_ns["key"] = KEY
