@@ -16,8 +16,8 @@ OK, FAULT, UNKNOWN = "ok", "FAULT", "-"
 _MARK_WIDTH, _NAME_WIDTH = 7, 12
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-# An id of an organization or of a user, such as org-1234.
-_ID = re.compile(r"\b(org|user)-[\w-]+")
+# An id of an organization or of a user, such as org-1234; in the name of a host it is none.
+_ID = re.compile(r"(?<![\w./-])(org|user)-[\w-]+")
 # Who an address is used as: a user, and maybe a password.
 _USER_INFO = re.compile(r"(?<=://)\S*@")
 
@@ -77,5 +77,5 @@ def without_secrets(text: str, *, home: str, secrets: Sequence[str]) -> str:
     text = _ID.sub(lambda match: f"{match[1]}-…{match[0][-4:]}", text)
     # Not the root folder, which some containers have as a home.
     if len(home.rstrip("/\\")) > 1:
-        text = re.sub(rf"{re.escape(home.rstrip('/'))}(?![\w.-])", "~", text)
+        text = re.sub(rf"{re.escape(home.rstrip('/'))}(?![\w-]|\.\w)", "~", text)
     return text

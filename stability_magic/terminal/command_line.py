@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -91,6 +90,8 @@ def _with_command(words: Sequence[str]) -> list[str]:
 
 def _completion(shell: str) -> str:
     """What a shell needs to complete the words of this command line."""
+    from importlib import resources
+
     file = resources.files(__package__) / "completions" / f"stability-magic.{shell}"
     return file.read_text(encoding="utf-8")
 
