@@ -172,9 +172,10 @@ def _read_balance(session: Session, *, can_ask: bool) -> tuple[Check, list[Entry
 
 
 def _error_text(session: Session, error: StabilityMagicError) -> str:
-    """What went wrong, without the list of the account's organizations."""
+    """What went wrong, without the names of organizations: those listed, and one given for an id."""
     names, requested = session.organization_names, session.organization or ""
-    return str(error).replace(f": {organization_choice(requested, names)}", ".")
+    text = str(error).replace(f": {organization_choice(requested, names)}", ".")
+    return text.replace(f"'{requested}'", "What the setting organization holds")
 
 
 def _check_clock(session: Session) -> Check:

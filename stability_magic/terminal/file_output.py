@@ -24,8 +24,9 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         mode = _mode(path)
-        if mode is not None and not stat.S_ISREG(mode):
-            path.write_bytes(content)
+        if mode is not None and (not stat.S_ISREG(mode) or _is_stream(path)):
+            with path.open("ab") as stream:
+                stream.write(content)
         else:
             _replace(Path(os.path.realpath(path)), content, mode)
     except (OSError, ValueError) as error:
@@ -33,6 +34,11 @@ def write_whole(path: Path, content: bytes) -> None:
         raise SettingsError(
             f"{path} could not be written: {reason}. Check --output; what was there is as it was."
         ) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it is a name for what is open, such as /dev/stdout, which may lead to a file."""
+    return path.is_absolute() and path.parts[1:2] in (("dev",), ("proc",))
 
 
 def _mode(path: Path) -> int | None:

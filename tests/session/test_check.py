@@ -116,6 +116,10 @@ def foreign_organization(world):
     world.setenv("STABILITY_ORGANIZATION", "org-of-somebody-else")
 
 
+def name_for_an_id(world):
+    world.setenv("STABILITY_ORGANIZATION", world.api.organizations[0].name)
+
+
 def rate_limit(world):
     world.api.fail(FAULTS["429"])
 
@@ -231,6 +235,7 @@ CAUSES = (
     (key_with_a_space, "key", "holds a space"),
     (wrong_key, "account", "rejected the API key (HTTP 401"),
     (foreign_organization, "balance", "for org-…else is not shown to this key (HTTP 403"),
+    (name_for_an_id, "balance", "What the setting organization holds is no organization id"),
     (rate_limit, "service", "asked too often (HTTP 429"),
     (server_error, "service", "HTTP 500"),
     (unknown_host, "service", "its name was not found"),
@@ -282,6 +287,7 @@ def test_the_cause_of_a_fault_is_named(check, world, fault, name, cause):
     assert (state, cause in text) == ("FAULT", True), text
     assert "secret" not in str(lines)
     assert "se/cret" not in str(lines)
+    assert not [each for each in world.api.organizations if each.name in str(lines)]
     # What has nothing to do with it is looked at all the same.
     assert lines["versions"][0] == "ok"
     if name in ("key", "service", "account", "balance", "clock"):

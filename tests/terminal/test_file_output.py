@@ -158,6 +158,19 @@ def test_a_link_stays_one_and_a_pipe_too(folder):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no such name")
+def test_standard_output_by_its_name_is_written_into(log, folder):
+    """Where it is a file, what others have written there stays."""
+    command = f"echo before; '{sys.executable}' -m stability_magic history --since all --output /dev/stdout"
+    with (folder / "all").open("wb") as all_of_it:
+        subprocess.run(
+            f"{command}; echo after", shell=True, stdout=all_of_it, timeout=60, check=True
+        )
+    lines = (folder / "all").read_text().splitlines()
+    assert len(lines) == 5
+    assert lines[1].startswith("read_at,")
+
+
 def test_who_reads_meanwhile_sees_the_one_or_the_other(folder):
     """Never a part, nor nothing."""
     file = folder / "a.prom"
