@@ -172,7 +172,7 @@ def _read_balance(session: Session, *, can_ask: bool) -> tuple[Check, list[Entry
 
 
 def _error_text(session: Session, error: StabilityMagicError) -> str:
-    """What went wrong, without the names of organizations: those listed, and one given for an id."""
+    """What went wrong, without names of organizations: those listed, and one given for an id."""
     names, requested = session.organization_names, session.organization or ""
     text = str(error).replace(f": {organization_choice(requested, names)}", ".")
     return text.replace(f"'{requested}'", "What the setting organization holds")

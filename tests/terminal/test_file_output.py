@@ -161,10 +161,14 @@ def test_a_link_stays_one_and_a_pipe_too(folder):
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no such name")
 def test_standard_output_by_its_name_is_written_into(log, folder):
     """Where it is a file, what others have written there stays."""
-    command = f"echo before; '{sys.executable}' -m stability_magic history --since all --output /dev/stdout"
-    with (folder / "all").open("wb") as all_of_it:
+    history = f"'{sys.executable}' -m stability_magic history --since all --output /dev/stdout"
+    with (folder / "all").open("ab") as all_of_it:
         subprocess.run(
-            f"{command}; echo after", shell=True, stdout=all_of_it, timeout=60, check=True
+            f"echo before; {history}; echo after",
+            shell=True,
+            stdout=all_of_it,
+            timeout=60,
+            check=True,
         )
     lines = (folder / "all").read_text().splitlines()
     assert len(lines) == 5
