@@ -22,7 +22,7 @@ PACKAGE = Path(stability_magic.__file__).parent
 _VALUES = {"errors", "models", "text", "version"}
 _PURE = _VALUES | {"when", "prices", "jobs", "analysis"}
 _LOGS = _PURE | {"settings", "log", "shared_log"}
-_SESSION = _LOGS | {"api", "simulator", "display"}
+_SESSION = _LOGS | {"api", "keys", "simulator", "display"}
 _COMMANDS = _SESSION | {"session", "charts"}
 
 # The parts of the project, which are its packages and the modules at the top, and what of the
@@ -37,6 +37,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "zones": {"errors"},
     "prices": {"errors", "text"},
     "jobs": {"errors", "prices", "text"},
+    "keys": {"environment", "errors", "text"},
     "settings": {"environment", "errors", "jobs", "prices", "text", "zones"},
     "when": {"errors", "text"},
     "api": _VALUES | {"environment"},
@@ -68,8 +69,9 @@ OWNERS: Mapping[str, set[str]] = {
     "traitlets": {"settings"},
     "platformdirs": {"settings"},
     "tzlocal": {"zones"},
-    "keyring": {"settings"},
-    "google": {"settings"},
+    "keyring": {"keys"},
+    "google": {"keys"},
+    "kaggle_secrets": {"keys"},
     "tqdm": {"session/progress"},
     "http": {"api/transport", "simulator/server"},
     "os.environ": {"environment"},
@@ -94,6 +96,7 @@ PURE = (
     "jobs",
     "prices",
     "session/guard",
+    "session/namespace",
     "session/watch_schedule",
     "terminal/phrasing",
     "text",
@@ -102,8 +105,8 @@ PURE = (
 IMPURE_MODULES = {"os", "pathlib", "socket", "subprocess", "tempfile", "time"}
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_csv", "read_sql_query", "getenv"}
 
-# Colab brings it, and it is imported nowhere else.
-FOUND_THERE = {"google"}
+# Colab and Kaggle bring them, and they are imported nowhere else.
+FOUND_THERE = {"google", "kaggle-secrets"}
 # Windows' time zones are files that zoneinfo finds; there is nothing to import.
 DATA = {"tzdata"}
 

@@ -68,7 +68,8 @@ OPTIONS = {
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},
     "sync": {"--again"},
-    "login": {"--save", "--plain-file"},
+    "check": set(),
+    "login": {"words", "--from", "--save", "--plain-file"},
     "demo": {"--spend", "--stop", "--folder", "--serve"},
 }
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stability_magic.environment import variable
-from stability_magic.settings import KeySources, StabilityMagic
+from stability_magic.keys import KeySources
+from stability_magic.settings import StabilityMagic
 from stability_magic.text import unquote
 
 from .helpers.errors import KEY

@@ -108,6 +108,7 @@ def run_notebook(path: Path, folder: Path) -> Run:
     fresh.cells.append(nbformat.v4.new_code_cell(KEEP_FRAMES.format(folder=str(folder))))
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("STABILITY_API_KEY", raising=False)
+        environment.delenv("STABILITY_KEY", raising=False)
         environment.delenv("MPLBACKEND", raising=False)
         environment.setenv("TZ", "UTC")
         # Under load a kernel sends what one cell prints in several pieces.

@@ -136,8 +136,9 @@ def status_error(answer: Answer, now: datetime) -> StatusError:
         )
     if answer.status == 401:
         return AuthenticationError(
-            f"{answer.request_label} rejected the API key ({cause}). Check STABILITY_API_KEY or run"
-            " %stability_login; keys are listed at https://platform.stability.ai/account/keys.",
+            f"{answer.request_label} rejected the API key ({cause}). Check STABILITY_API_KEY or"
+            " STABILITY_KEY, or run %stability_login; keys are listed at"
+            " https://platform.stability.ai/account/keys.",
             **attributes,
         )
     if answer.status == 403:

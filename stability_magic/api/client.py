@@ -75,6 +75,7 @@ class StabilityClient(SecretHolder):
         self._version = None if api_version == "auto" else api_version
         self._wait_until = 0.0
         self._service_clock = ServiceClock()
+        self._clock_offset: timedelta | None = None
         self._transport = Transport(self.api_url, self._key)
 
     def __repr__(self) -> str:
@@ -112,6 +113,16 @@ class StabilityClient(SecretHolder):
                 f"timeout is {seconds:g}; use a number of seconds above 0, up to a day's."
             )
         self._timeout = seconds
+
+    @property
+    def served_version(self) -> str | None:
+        """The version of the API that answered, or that was chosen; None before an answer."""
+        return self._version
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """The service's time less this machine's, by the last answer; None where it tells none."""
+        return self._clock_offset
 
     def account(self) -> Account:
         """The user that the key belongs to, and the user's organizations.
@@ -183,6 +194,7 @@ class StabilityClient(SecretHolder):
             timeout=self.timeout,
         )
         offset = self._service_clock.offset(answer.headers, sent_at, datetime.now(UTC))
+        self._clock_offset = offset
         if answer.status == 429:
             self._remember_wait(answer)
         return answer._replace(clock_offset=offset)

@@ -15,7 +15,7 @@ import time
 import zlib
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -30,7 +30,7 @@ from ..version import __version__
 from .answers import Answer
 from .validation import host_of, is_loopback
 
-__all__ = ["Transport"]
+__all__ = ["NetworkRoute", "Transport", "network_route"]
 
 _BAD_ADDRESS_ERRORS = (
     requests.exceptions.InvalidURL,
@@ -45,6 +45,39 @@ _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _MAX_PATH_LENGTH = 200
 
 
+class NetworkRoute(NamedTuple):
+    """The way that requests to a service take, as the environment says.
+
+    Attributes:
+        proxy: The proxy's address, which may hold a password; empty for none.
+        bundle_variable: The environment variable that names a bundle of CA certificates, if any.
+        bundle: That bundle's path.
+        bundle_problem: Why it cannot be used, in a few words; empty if it can.
+    """
+
+    proxy: Secret
+    bundle_variable: str
+    bundle: str
+    bundle_problem: str
+
+
+def network_route(api_url: str) -> NetworkRoute:
+    """The way that requests to a service take; nothing is sent."""
+    # What requests itself does before it sends.
+    with _new_session() as session:
+        settings = session.merge_environment_settings(
+            api_url, _own_proxies(api_url), None, None, None
+        )
+    proxy = Secret(requests.utils.select_proxy(api_url, settings["proxies"]) or "")
+    name, path = _ca_bundle()
+    return NetworkRoute(proxy, name, path, _bundle_problem(path) if path else "")
+
+
+def _own_proxies(api_url: str) -> dict[str, str]:
+    # A proxy would carry a loopback service's key over the network unencrypted.
+    return {"no_proxy": host_of(api_url)} if is_loopback(api_url) else {}
+
+
 class Transport(SecretHolder):
     """The connections to one service; each process that uses them gets its own.
 
@@ -55,8 +88,7 @@ class Transport(SecretHolder):
 
     def __init__(self, api_url: str, key: Secret) -> None:
         self._key = key
-        # A proxy would carry a loopback service's key over the network unencrypted.
-        self._proxies = {"no_proxy": host_of(api_url)} if is_loopback(api_url) else {}
+        self._proxies = _own_proxies(api_url)
         self._process_session = (os.getpid(), _new_session())
 
     def close(self) -> None:

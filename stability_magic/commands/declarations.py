@@ -132,7 +132,8 @@ COMMANDS: tuple[Command, ...] = (
             Argument(("-a", "--all"), {"action": "store_true", "help": "all organizations"}),
             _LOCAL,
         ),
-        formats=("table", "json"),
+        formats=("table", "json", "openmetrics"),
+        terminal_examples=("", "-a", "-a --format openmetrics --output stability.prom"),
         magic_name="stability",
     ),
     Command(
@@ -374,11 +375,29 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        "check",
+        "Look at key, service, clock, network and logs, in lines that are safe to paste.",
+        ("",),
+        service_commands.check,
+        formats=(),
+    ),
+    Command(
         "login",
         "Ask for the API key without showing it, and hold it for the session or save it.",
-        ("", "--save"),
+        ("", "--save", "--from STABILITY_KEY"),
         service_commands.login,
         (
+            Argument(
+                ("--from",),
+                {
+                    "metavar": "NAME",
+                    "dest": "variable",
+                    "help": "take it from a variable of this notebook instead of asking",
+                },
+                only_in="magic",
+            ),
+            # Taken to be refused without being repeated.
+            Argument(("words",), {"nargs": "*", "help": argparse.SUPPRESS}),
             Argument(
                 ("--save",),
                 {"action": "store_true", "help": "keep it in the system's keyring as well"},

@@ -93,7 +93,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
     )
     if not summaries:
         _note_no_readings(session, arguments, organizations or ())
-        return Outcome()
+        return Outcome(summaries=())
     card = partial(
         balance_card,
         summaries,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..analysis.summary import Summary
+    from ..display.check_text import Check
     from ..session.cell_cost import CellCostMeter
     from ..session.watch import Watch
 
@@ -30,7 +31,9 @@ class Outcome:
         error: What failed in part; to be raised after the rest has been shown.
         cost_meter: The meter to finish after the cell has run.
         watch: The watch to start; it needs a function that shows each reading.
-        summaries: What there is to know at a glance, of each organization.
+        summaries: What there is to know at a glance, of each organization; None for a command that
+            tells something else.
+        checks: What was checked; None for a command that checks nothing.
         card: Makes the lines as HTML, for a front end that can show it; empty if it cannot.
     """
 
@@ -40,5 +43,6 @@ class Outcome:
     error: StabilityMagicError | None = None
     cost_meter: CellCostMeter | None = None
     watch: Watch | None = None
-    summaries: tuple[Summary, ...] = ()
+    summaries: tuple[Summary, ...] | None = None
+    checks: tuple[Check, ...] | None = None
     card: Callable[[], str] | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ApiError, BadArgument, LogError, SettingsError, StabilityMagicError
-from ..settings import KEY_IS_HELD, KEY_VARIABLE
+from ..keys import KEY_IS_HELD, KEY_VARIABLE
 from ..when import parse_interval, parse_when
 from .outcome import Outcome
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..log.entries import Entry
     from ..session.session import Session
 
-__all__ = ["account", "balance", "cost", "demo", "login", "watch"]
+__all__ = ["account", "balance", "check", "cost", "demo", "login", "watch"]
 
 _FAIL_OPEN_NOTE = "Going on without knowing what is left, as --fail-open says."
 _LONGEST_SETTLE = 600  # seconds
@@ -224,16 +224,34 @@ def watch(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome(watch=session.watch)
 
 
+def check(session: Session, arguments: argparse.Namespace) -> Outcome:  # noqa: ARG001
+    from ..session.check import run_checks
+
+    return Outcome(checks=tuple(run_checks(session)))
+
+
 def login(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ..api.validation import validate_key
+    from ..session.namespace import key_of_variable
 
+    if arguments.words:
+        raise BadArgument(
+            "a key is not written here, where a notebook or a shell would keep it; without words"
+            " after the command it is asked for."
+        )
     if session.source == "cli" and not arguments.save:
         raise BadArgument("a key held for the session ends with this command; add --save.")
     if arguments.plain_file and not arguments.save:
         raise BadArgument("--plain-file says where --save may keep the key; add --save.")
-    key = validate_key(_ask_for_key())
-    session.keys.hold(key)
-    line = "the key is held"
+    name = getattr(arguments, "variable", None)
+    if name is None:
+        key = validate_key(_ask_for_key())
+        session.keys.hold(key)
+        line = "the key is held"
+    else:
+        key = validate_key(key_of_variable(session.namespace, name))
+        session.keys.hold(key, f"%stability_login --from {name}")
+        line = f"the key in {name} is held"
     if arguments.save:
         try:
             keeper = session.keys.save(key, in_plain_file=arguments.plain_file)
@@ -244,7 +262,8 @@ def login(session: Session, arguments: argparse.Namespace) -> Outcome:
             raise SettingsError(str(error).removesuffix(KEY_IS_HELD)) from None
         line = f"the key is saved in the keyring ({keeper})"
     if session.keys.find() != key:
-        session.notes.append(f"{KEY_VARIABLE} is set in the environment and goes before this key.")
+        first = next(iter(session.keys.environment_keys()))
+        session.notes.append(f"{first} is set in the environment and goes before this key.")
     return Outcome((line,))
 
 

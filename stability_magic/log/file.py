@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -21,6 +22,7 @@ from .waiting import ATTEMPT_SECONDS, BUSY_SECONDS, try_until_free, waiting_budg
 
 __all__ = [
     "CHECK_THE_NAME",
+    "check_writable",
     "is_readable",
     "open_for_reading",
     "open_for_writing",
@@ -101,6 +103,38 @@ def open_for_writing(path: Path) -> Iterator[sqlite3.Connection]:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
+
+
+def check_writable(path: Path) -> None:
+    """Tries whether a log could be written; nothing is changed or created.
+
+    Raises:
+        LogError: It could not.
+    """
+    with translate_errors(path), waiting_budget():
+        _check_name(path)
+        if not _exists(path):
+            _check_folder(path)
+            return
+        with closing(_connect(path, "rw")) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                # Only a change needs the journal beside the file.
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            finally:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+
+
+def _check_folder(path: Path) -> None:
+    """Raises an OSError where the folder of a new file cannot be written or made."""
+    parents = Path(os.path.realpath(path)).parents
+    folder = next(each for each in parents if os.path.lexists(each))
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager

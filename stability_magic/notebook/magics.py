@@ -17,6 +17,7 @@ from IPython.core.completer import (
     context_matcher,
 )
 from IPython.core.error import UsageError
+from IPython.core.magic import no_var_expand
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 
@@ -66,7 +67,7 @@ class Magics:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._settings = StabilityMagic(parent=shell)
-        self._session = Session(self._settings, source="magic")
+        self._session = Session(self._settings, source="magic", namespace=lambda: shell.user_ns)
         atexit.register(self._close_session)
         self._cells = CellTracker(shell)
         self._frame_printers = FramePrinters(shell, self._settings)
@@ -125,7 +126,8 @@ class Magics:
 
         magic.__name__ = command.magic_name
         magic.__doc__ = parser.format_help()
-        return magic
+        # A line about the key gets the name of a variable as it is written, and never its value.
+        return no_var_expand(magic) if command.name == "login" else magic
 
     def _make_cell_magic(self, name: str, parser: _Parser) -> Callable[[str, str], None]:
         def magic(line: str, cell: str) -> None:
@@ -164,6 +166,11 @@ class Magics:
             return None
         if outcome.watch is not None:
             self._start_watch(outcome.watch)
+            return None
+        if outcome.checks is not None:
+            from ..display.check_text import check_text
+
+            print(_clean_lines(check_text(outcome.checks)))
             return None
         if not (self._settings.quiet or getattr(arguments, "quiet", False)):
             self._show_answer(outcome)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, SettingsError, StabilityMagicError
+from ..keys import KEY_VARIABLES, FoundKey, KeySources
 from ..log.waiting import waiting_budget
-from ..settings import KeySources, StabilityMagic
+from ..settings import StabilityMagic
 from .journal import Journal
 from .key_account import KeyAccount
 from .pending import Backlog, Notes
@@ -44,13 +45,21 @@ class Session:
     Args:
         settings: The settings; they are read at each use.
         source: Logged with each reading: what took it.
+        namespace: Returns the variables of the notebook; none for other front ends.
     """
 
-    def __init__(self, settings: StabilityMagic, *, source: str) -> None:
+    def __init__(
+        self,
+        settings: StabilityMagic,
+        *,
+        source: str,
+        namespace: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
         self.settings = settings
         self.keys = KeySources()
         self.demo: Demo | None = None
         self.source = source
+        self.namespace = namespace
         self._notes = Notes()
         self._lock = threading.RLock()
         self._watch: Watch | None = None
@@ -169,6 +178,25 @@ class Session:
         """
         return self._current_key_account().client
 
+    def locate_key(self) -> FoundKey:
+        """The key, and where it was found.
+
+        Raises:
+            SettingsError: No source has one; where the notebook seems to keep it in a variable, the
+                error says how to use that.
+        """
+        try:
+            return self.keys.locate()
+        except SettingsError as error:
+            # No variable here holds the notebook's, which a traceback might show.
+            name = next((each for each in KEY_VARIABLES if self.namespace().get(each)), "")
+            if not name:
+                raise
+            message = (
+                f"{error} For that in the variable {name}, run %stability_login --from {name}."
+            )
+        raise SettingsError(message)
+
     def _current_key_account(self) -> KeyAccount:
         from ..api.client import StabilityClient
 
@@ -176,7 +204,7 @@ class Session:
         key, url, version = (
             (self.demo.api_key, self.demo.api_url, "auto")
             if self.demo
-            else (self.keys.find(), settings.api_url, settings.api_version)
+            else (self.locate_key().key, settings.api_url, settings.api_version)
         )
         client_settings = (key, url, version)
         key_account = self._key_account
@@ -279,16 +307,42 @@ class Session:
             entry_from_balance(each, source=source, label=label, host=host) for each in balances
         ]
         if should_log and entries:
-            was_written = journal.write(
-                log,
-                entries,
-                account=key_account.account_to_log(log.path),
-                key_fingerprint=key_account.client.key_fingerprint,
-            )
-            if was_written:
-                key_account.mark_logged(log.path)
+            self._log_readings(log, journal, key_account, entries)
             journal.send()
         return entries, errors
+
+    def log_readings(self, entries: Sequence[Entry]) -> bool:
+        """Logs readings that were taken without it; a note tells where that fails.
+
+        They are sent to the shared log with what is sent next.
+        """
+        with self._lock:
+            return self._log_readings(
+                self.log(), self.journal, self._current_key_account(), entries
+            )
+
+    def _log_readings(
+        self, log: BalanceLog, journal: Journal, key_account: KeyAccount, entries: Sequence[Entry]
+    ) -> bool:
+        was_written = journal.write(
+            log,
+            entries,
+            account=key_account.account_to_log(log.path),
+            key_fingerprint=key_account.client.key_fingerprint,
+        )
+        if was_written:
+            key_account.mark_logged(log.path)
+        return was_written
+
+    def reach_shared_log(self) -> int:
+        """Sends the shared log what it lacks; returns how many readings still wait for it.
+
+        Raises:
+            LogError: One of the logs could not be used.
+            SettingsError: The settings cannot be used.
+        """
+        with self._lock:
+            return self._link.reach()
 
     def log_cost(self, cost: Cost) -> None:
         """Logs what a cell cost; if that fails, it stays in the backlog."""

@@ -183,6 +183,27 @@ class SharedLogLink:
         if shared is not None and was_open:
             self._send_to(shared)
 
+    def reach(self) -> int:
+        """Reaches the shared log as every command does, sending what it lacks.
+
+        Returns:
+            How many readings still wait for it.
+
+        Raises:
+            LogError: One of the logs could not be used.
+            SettingsError: The settings cannot be used.
+        """
+        from ..log.outbox import Outbox
+
+        target = self._target()
+        if target is None:
+            return 0
+        self._last_error = ""
+        self._connect()
+        if self._last_error:
+            raise LogError(self._last_error, path=target.address)
+        return Outbox(self._log().path).count_unsent(target.address).readings
+
     def sync(self, *, resend_all: bool) -> tuple[str, SentCounts, UnsentCounts]:
         """Sends on request; returns the address, what was sent, and what still waits.
 

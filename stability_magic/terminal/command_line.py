@@ -14,24 +14,34 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.outcome import Outcome
 from ..commands.parser import CommandParser
-from ..errors import BadArgument, LowBalanceError, StabilityMagicError
+from ..errors import BadArgument, LowBalanceError, SettingsError, StabilityMagicError
 from ..session.session import Session
-from ..settings import StabilityMagic
+from ..settings import StabilityMagic, expand_path
 from ..text import clean_text
 from ..version import __version__
+from .file_output import write_whole
 from .output import Output
 from .pasting import command_with, environment_lines, user_shell
 from .phrasing import command_line_words
 
 if TYPE_CHECKING:
     from ..analysis.summary import Summary
+    from ..display.check_text import Check
     from ..display.watch_state import WatchState
     from ..session.demo import Demo
     from ..session.watch import Watch
 
-__all__ = ["main"]
+__all__ = ["SHELLS", "main", "make_parser"]
 
 _PROGRAM = "stability-magic"
+
+# Of each command that has a table.
+_FORMAT_FLAGS = {"--format", "--json", "--output"}
+# What the end of a file's name says of its format.
+_STYLES = {".csv": "csv", ".json": "json", ".prom": "openmetrics"}
+
+# Those that the package has completions for, which tests/helpers/shell_completions.py makes.
+SHELLS = ("bash", "fish", "tcsh", "zsh")
 
 _DONE, _FAILED, _WRONG_ARGUMENTS, _LOW_BALANCE, _INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -47,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong arguments (argparse exits by itself), 3 if fewer credits are left than required.
     """
     with Output() as output:
-        parser = _make_parser(output)
+        parser = make_parser(output)
         arguments = parser.parse_args(_with_command(sys.argv[1:] if argv is None else argv))
+        if arguments.print_completion:
+            output.data(_completion(arguments.print_completion), "csv")
+            return _DONE
         session = Session(StabilityMagic(), source="cli")
         goes_on = arguments.command == "watch" or getattr(arguments, "serve", False)
         old_handler = signal.getsignal(signal.SIGTERM)
@@ -70,9 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_command(words: Sequence[str]) -> list[str]:
     """The words of a command line; alone, or with options of its own, it is the summary."""
     (status,) = (each for each in COMMANDS if each.name == "status")
-    flags = {flag for each in status.arguments for flag in each.flags} | {"--format", "--json"}
+    flags = {flag for each in status.arguments for flag in each.flags} | _FORMAT_FLAGS
     first = words[0].partition("=")[0] if words else None
     return list(words) if first is not None and first not in flags else ["status", *words]
+
+
+def _completion(shell: str) -> str:
+    """What a shell needs to complete the words of this command line."""
+    from importlib import resources
+
+    file = resources.files(__package__) / "completions" / f"stability-magic.{shell}"
+    return file.read_text(encoding="utf-8")
 
 
 class _Parser(CommandParser):
@@ -87,7 +108,7 @@ class _Parser(CommandParser):
 
     def refusal(self, unknown_words: Sequence[str]) -> str:
         options = {each.partition("=")[0] for each in unknown_words}
-        if self._command and not self._command.formats and options & {"--format", "--json"}:
+        if self._command and not self._command.formats and options & _FORMAT_FLAGS:
             return f"{self._command.name} writes no table, so that a format means nothing here"
         return super().refusal(unknown_words)
 
@@ -100,7 +121,8 @@ class _Parser(CommandParser):
             self._output.text(message, is_error=file is not sys.stdout)
 
 
-def _make_parser(output: Output) -> _Parser:
+def make_parser(output: Output) -> _Parser:
+    """The parser of the whole command line."""
     parser = _Parser(
         output,
         prog=_PROGRAM,
@@ -108,6 +130,12 @@ def _make_parser(output: Output) -> _Parser:
         epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments,"
         " 3 less is left than --require says.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print what a shell ({', '.join(SHELLS)}) needs to complete commands and options",
     )
     parser.add_argument("--version", action="version", version=f"stability-magic {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -146,6 +174,12 @@ def _add_format_arguments(parser: argparse.ArgumentParser, formats: Sequence[str
         dest="format",
         help="the same as --format json",
     )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write it to a file, as a whole or not at all, in the format that its name's end"
+        " (.csv, .json, .prom) or --format says",
+    )
 
 
 def _run(output: Output, parser: _Parser, session: Session, arguments: argparse.Namespace) -> int:
@@ -164,7 +198,12 @@ def _run(output: Output, parser: _Parser, session: Session, arguments: argparse.
     if outcome.watch is not None:
         return _run_watch(output, outcome.watch)
     is_quiet = session.settings.quiet or getattr(arguments, "quiet", False)
-    _print_answer(output, session.settings, outcome, arguments, is_quiet=is_quiet)
+    if outcome.checks is not None:
+        return _print_checks(output, outcome.checks)
+    try:
+        _print_answer(output, session.settings, outcome, arguments, is_quiet=is_quiet)
+    except SettingsError as error:
+        return _report_error(output, session, error)
     if outcome.error is not None:
         return _report_error(output, session, outcome.error)
     if session.demo is not None and arguments.command == "demo":
@@ -184,16 +223,38 @@ def _print_answer(
 ) -> None:
     for each in () if is_quiet else outcome.lines:
         output.line(each)
-    style = getattr(arguments, "format", None)
-    if outcome.summaries:
-        _print_summary(output, settings, outcome.summaries, style)
-    style = style or ("table" if output.is_terminal else "csv")
-    if not (style == "table" and isinstance(outcome.error, LowBalanceError)):
+    file = getattr(arguments, "output", None) if arguments.declaration.formats else None
+    if outcome.summaries is not None:
+        _print_summary(output, settings, outcome.summaries, _style(arguments, file, "table"), file)
+        return
+    style = _style(arguments, file, "table" if output.is_terminal and not file else "csv")
+    if file or not (style == "table" and isinstance(outcome.error, LowBalanceError)):
         # A table would only tell people once more what the error tells; programs get their data.
-        _print_frame(output, settings, outcome, style)
+        _print_frame(output, settings, outcome, style, file)
 
 
-def _print_frame(output: Output, settings: StabilityMagic, outcome: Outcome, style: str) -> None:
+def _style(arguments: argparse.Namespace, file: str | None, default: str) -> str:
+    """The format to write: that which was asked for, or the one that a file's name tells."""
+    asked: str | None = getattr(arguments, "format", None)
+    told = _STYLES.get(Path(file).suffix.lower()) if file else None
+    return asked or (told if told in arguments.declaration.formats else None) or default
+
+
+def _put(output: Output, text: str, style: str, file: str | None) -> None:
+    """Writes data to standard output, or to a file.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
+    if file is None:
+        output.data(text, style)
+    else:
+        write_whole(expand_path(file), text.encode(errors="replace"))
+
+
+def _print_frame(
+    output: Output, settings: StabilityMagic, outcome: Outcome, style: str, file: str | None
+) -> None:
     if outcome.frame is not None:
         from ..display.tables import frame_text
 
@@ -204,30 +265,57 @@ def _print_frame(output: Output, settings: StabilityMagic, outcome: Outcome, sty
             width,
             now=settings.now(),
             usd_per_credit=settings.usd_per_credit,
-            has_unicode=output.has_blocks,
+            has_unicode=file is not None or output.has_blocks,
         )
-        output.data(text, style)
+        _put(output, text, style, file)
 
 
 def _print_summary(
-    output: Output, settings: StabilityMagic, summaries: Sequence[Summary], style: str | None
+    output: Output,
+    settings: StabilityMagic,
+    summaries: Sequence[Summary],
+    style: str,
+    file: str | None,
 ) -> None:
+    from ..display.openmetrics import summary_openmetrics
     from ..display.summary_json import summary_json
     from ..display.summary_text import summary_text
 
     now, price, low = settings.now(), settings.usd_per_credit, settings.low_level()
+    if style == "openmetrics":
+        # Without organizations too: else a file would go on telling figures of a log that is gone.
+        _put(output, summary_openmetrics(summaries, low_balance=low), style, file)
+        return
     if style == "json":
         text = summary_json(summaries, now, usd_per_credit=price, low_balance=low)
-        output.data(text, "json")
+        _put(output, text, style, file)
         return
-    text = summary_text(
-        summaries,
-        now,
-        usd_per_credit=price,
-        low_balance=low,
-        has_unicode=output.has_blocks,
+    text = ""
+    if summaries:
+        text = summary_text(
+            summaries,
+            now,
+            usd_per_credit=price,
+            low_balance=low,
+            has_unicode=file is not None or output.has_blocks,
+        )
+    if file is None:
+        output.summary(text, has_colour=settings.has_colour())
+    else:
+        _put(output, text, style, file)
+
+
+def _print_checks(output: Output, checks: Sequence[Check]) -> int:
+    """Prints what was checked, and returns the exit code: 1 where there is a fault."""
+    from ..display.check_text import FAULT, check_text
+    from ..display.wording import ascii_text
+
+    width = shutil.get_terminal_size().columns if output.is_terminal else None
+    text = check_text(
+        [each._replace(text=command_line_words(each.text, _PROGRAM)) for each in checks], width
     )
-    output.summary(text, has_colour=settings.has_colour())
+    output.text(text if output.has_blocks else ascii_text(text))
+    return _FAILED if any(each.state == FAULT for each in checks) else _DONE
 
 
 def _run_watch(output: Output, watch: Watch) -> int:

@@ -82,15 +82,15 @@ class Output:
     def data(self, text: str, style: str) -> None:
         """Writes what :func:`frame_text` returns to standard output.
 
-        For programs it is exact whatever the encoding of the stream: CSV is UTF-8, and JSON
-        escapes what cannot be encoded. A table may be approximate, and so may what a person looks
-        at.
+        For programs it is exact whatever the encoding of the stream: CSV and OpenMetrics are
+        UTF-8, and JSON escapes what cannot be encoded. A table may be approximate, and so may what
+        a person looks at.
         """
         is_terminal = self.is_terminal
         if style == "json":
             encoding = sys.stdout.encoding or "utf-8"
             self._write_output(_escape_json(text, _must_escape(encoding, is_terminal)))
-        elif style == "csv" and not is_terminal:
+        elif style in ("csv", "openmetrics") and not is_terminal:
             self._write_output(text.encode(errors="replace"))
         else:
             self._write_output(_clean_lines(text))

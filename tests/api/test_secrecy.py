@@ -17,7 +17,8 @@ from traitlets.config import Config
 
 from stability_magic import ResponseError, StabilityClient, StabilityMagicError
 from stability_magic.api.answers import parse_account, parse_credits, status_error
-from stability_magic.settings import KeySources, StabilityMagic
+from stability_magic.keys import KeySources
+from stability_magic.settings import StabilityMagic
 from stability_magic.simulator.simulator import Fault
 from stability_magic.text import DatabaseAddress, Secret, strike_out
 

@@ -80,6 +80,19 @@ def test_the_cron_line_takes_a_reading_and_prints_nothing(home):
     assert logged_sources(home) == ["cli"]
 
 
+def test_the_line_for_prometheus_writes_what_it_reads(home):
+    """In the folder that node_exporter is told of."""
+    reading, metrics = re.findall(r"```cron\n\*/15 \* \* \* \* (.*)\n", PAGE)
+    metrics = metrics.replace("/var/lib/node_exporter", str(home))
+    for line in (reading, metrics):
+        subprocess.run(["/bin/sh", "-c", line], env=bare_environment(home), check=True, timeout=60)
+    text = (home / "stability.prom").read_text()
+    table = PAGE.split("| metric | what it is |")[1].split("\n\n")[0]
+    for name in re.findall(r"^\| `(stability_balance_\w+)", table, re.M):
+        assert f'\n{name}{{organization="' in text
+    assert text.endswith("# EOF\n")
+
+
 def test_the_timer_s_service_takes_a_reading(home):
     """Its command, run with the environment of its file."""
     settings = unit_settings(unit_text("stability-balance.service"))
