@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 ERRORS = {
     "ApiError": "StabilityMagicError",
     "AuthenticationError": "StatusError",
+    "BudgetError": "StabilityMagicError",
     "LogError": "StabilityMagicError",
     "LowBalanceError": "StabilityMagicError",
     "PermissionDeniedError": "StatusError",

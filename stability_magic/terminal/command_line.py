@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.outcome import Outcome
 from ..commands.parser import CommandParser
-from ..errors import BadArgument, LowBalanceError, StabilityMagicError
+from ..errors import BadArgument, BudgetError, LowBalanceError, StabilityMagicError
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_text
@@ -33,7 +33,9 @@ __all__ = ["main"]
 
 _PROGRAM = "stability-magic"
 
-_DONE, _FAILED, _WRONG_ARGUMENTS, _LOW_BALANCE, _INTERRUPTED = 0, 1, 2, 3, 130
+_DONE, _FAILED, _WRONG_ARGUMENTS, _NOT_MET, _INTERRUPTED = 0, 1, 2, 3, 130
+# Everything went well, and what was read does not meet a condition of the user's.
+_NOT_MET_ERRORS = (LowBalanceError, BudgetError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 for success, 1 if the service, the log or the settings failed, 2 for
-        wrong arguments (argparse exits by itself), 3 if fewer credits are left than required.
+        wrong arguments (argparse exits by itself), 3 if fewer credits are left than
+        required, or more are spent than a budget allows.
     """
     with Output() as output:
         parser = _make_parser(output)
@@ -106,7 +109,7 @@ def _make_parser(output: Output) -> _Parser:
         prog=_PROGRAM,
         description="Stability AI's credit balance: read, logged, and plotted over time.",
         epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments,"
-        " 3 less is left than --require says.",
+        " 3 less is left than --require says, or a budget is passed.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"stability-magic {__version__}")
@@ -188,7 +191,7 @@ def _print_answer(
     if outcome.summaries:
         _print_summary(output, settings, outcome.summaries, style)
     style = style or ("table" if output.is_terminal else "csv")
-    if not (style == "table" and isinstance(outcome.error, LowBalanceError)):
+    if not (style == "table" and isinstance(outcome.error, _NOT_MET_ERRORS)):
         # A table would only tell people once more what the error tells; programs get their data.
         _print_frame(output, settings, outcome, style)
 
@@ -276,7 +279,7 @@ def _report_error(output: Output, session: Session, error: StabilityMagicError) 
     """Prints an error, and returns the exit code for it."""
     _print_notes(output, session)
     output.line(f"{type(error).__name__}: {command_line_words(str(error), _PROGRAM)}")
-    return _LOW_BALANCE if isinstance(error, LowBalanceError) else _FAILED
+    return _NOT_MET if isinstance(error, _NOT_MET_ERRORS) else _FAILED
 
 
 def _serve_demo(output: Output, demo: Demo) -> int:

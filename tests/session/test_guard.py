@@ -51,7 +51,8 @@ def run_balance(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "required", ["500", "5usd", "5USD", "'5 usd'", "499.999", "0", "500credits"]
+    "required",
+    ["500", "5usd", "5USD", "'5 usd'", "$5", "'$5'", "$4.99", "499.999", "0", "500credits"],
 )
 def test_enough_is_enough(shell, api, required):
     """Even exactly as much as is required, in credits or in dollars."""
@@ -59,7 +60,9 @@ def test_enough_is_enough(shell, api, required):
     assert magic_error(shell, f"%stability_balance --require {required}") is None
 
 
-@pytest.mark.parametrize(("required", "credits"), [("500.01", 500.01), ("6usd", 600.0)])
+@pytest.mark.parametrize(
+    ("required", "credits"), [("500.01", 500.01), ("6usd", 600.0), ("$6", 600.0)]
+)
 def test_less_than_required_raises_after_it_was_logged(
     shell, api, capsys, log_path, required, credits
 ):
@@ -84,7 +87,9 @@ def test_one_low_organization_is_enough_to_stop(shell, api):
     assert error.credits == 40.0
 
 
-@pytest.mark.parametrize("required", ["lots", "''", "-5", "nan", "inf", "1e3", "5eur", "9" * 400])
+@pytest.mark.parametrize(
+    "required", ["lots", "''", "-5", "$", "$5credits", "nan", "inf", "1e3", "5eur", "9" * 400]
+)
 def test_an_invalid_amount_is_refused_before_any_request(shell, api, required):
     """A mistyped guard must not let a job start."""
     assert isinstance(magic_error(shell, f"%stability_balance --require {required}"), UsageError)
