@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..models import from_microseconds, to_microseconds
+from .budgets import Budget, BudgetSpend, budget_spends
 from .doubtful import doubt_of_newest
 from .forecast import forecast_cut_points, forecast_of
 from .spend import usage_cut_points, usage_of
@@ -79,6 +80,7 @@ class Summary(NamedTuple):
         outlook: The forecast frame of the organization.
         place: As which the log saw the organization first, from 0; it gives the colour.
         doubt: Why the balance may be wrong; None for nearly all.
+        budgets: What was spent of its budgets.
     """
 
     organization: str
@@ -95,6 +97,7 @@ class Summary(NamedTuple):
     outlook: pd.DataFrame
     place: int = 0
     doubt: str | None = None
+    budgets: tuple[BudgetSpend, ...] = ()
 
 
 def summary_window_start(now: datetime) -> datetime:
@@ -122,6 +125,7 @@ def summaries(
     usd_per_credit: float,
     topup_step: float | None = 100,
     order: Sequence[str] = (),
+    budgets: Sequence[Budget] = (),
 ) -> list[Summary]:
     """The summaries of all organizations of histories, in the order in which the log saw them.
 
@@ -133,6 +137,7 @@ def summaries(
         usd_per_credit: The price of a credit.
         topup_step: Purchases are multiples of this many credits; None takes every rise as it is.
         order: The ids of the log's organizations, in the order of the first reading of each.
+        budgets: The budgets of these and of other organizations.
     """
     histories, places = histories.seen_in(order)
     since = summary_window_start(now)
@@ -145,6 +150,10 @@ def summaries(
         for each in ("day", "week", "month")
     )
     outlook = forecast_of(recent, now=now)
+    names = dict(zip(histories.organizations, histories.names, strict=True))
+    spends = budget_spends(
+        [each for each in budgets if each.organization in names], histories, now, names
+    )
     results = []
     parts = zip(histories.organizations, histories.names, histories.series, places, strict=True)
     for organization, name, series, place in parts:
@@ -172,6 +181,7 @@ def summaries(
                 outlook[outlook["organization"] == organization],
                 place,
                 doubt_of_newest(series.times, series.credits),
+                tuple(each for each in spends if each.organization == organization),
             )
         )
     return results

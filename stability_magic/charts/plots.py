@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..analysis.series import Histories, histories_from_frame
 from .axes import Panel, set_time_axis
 from .balance_panel import draw_balances
+from .budget_line import budget_levels
 from .composition import draw_empty, draw_panels
 from .picture_data import Look, PictureData, prepare_picture, with_outlooks
 from .rows import FEWEST_ROWS, draw_rows
@@ -16,9 +17,13 @@ from .style import style_of
 from .watch_picture import draw_watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ..analysis.budgets import BudgetChange
 
 __all__ = ["plot_balance", "plot_spend", "plot_usage", "usage_picture", "watch_picture"]
 
@@ -160,6 +165,7 @@ def usage_picture(
     forecast: bool = False,
     recent: Histories | None = None,
     low_balance: float | None = None,
+    budgets: Iterable[BudgetChange] = (),
     look: Look = _USUAL,
 ) -> Figure:
     """The picture of histories, which may be condensed at :func:`picture_cut_points` (see
@@ -173,9 +179,11 @@ def usage_picture(
         forecast: Likewise.
         recent: The readings to forecast from, where those of the picture are not all of them.
         low_balance: As for ``plot_usage``.
+        budgets: What was set of budgets; a line where the bars are of its period.
         look: How it is drawn.
     """
     picture = prepare_picture(histories, by, since, until, order=look.order)
+    picture = picture._replace(budgets=budget_levels(picture, budgets))
     return _draw(picture, forecast, recent, low_balance, look)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .budget_table import budget_table
 from .costs_tables import costs_table, summary_table
 from .frame_kinds import kind_of
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
@@ -62,6 +63,8 @@ def frame_table(
         return usage_table(frame, now, usd_per_credit, by=kind.by, medium=medium)
     if kind.name == "forecast":
         return _forecast_table(frame, now, usd_per_credit, medium)
+    if kind.name == "budget":
+        return budget_table(frame, now, medium)
     if kind.name == "costs":
         return costs_table(frame, now, medium)
     if kind.name == "summary":

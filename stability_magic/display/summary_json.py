@@ -11,6 +11,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..analysis.budgets import BudgetSpend
     from ..analysis.summary import Summary, WindowSpend
 
 __all__ = ["summary_json"]
@@ -47,10 +48,26 @@ def _record(summary: Summary, usd_per_credit: float, low_balance: float | None) 
         "read_at": summary.read_at.isoformat(),
         "known_since": summary.known_since.isoformat(),
         "spent": windows,
+        "budgets": [_budget_record(each, usd_per_credit) for each in summary.budgets],
         "top_ups": [
             {"day": each.at.date().isoformat(), "credits": each.credits} for each in summary.top_ups
         ],
         **_outlook_record(summary.outlook),
+    }
+
+
+def _budget_record(spend: BudgetSpend, usd_per_credit: float) -> dict[str, Any]:
+    return {
+        "every": spend.every,
+        "budget": spend.budget,
+        "period": spend.start.isoformat(),
+        "until": spend.until.isoformat(),
+        "credits": spend.spent if spend.is_known else None,
+        "usd": spend.spent * usd_per_credit if spend.is_known else None,
+        "left": spend.left if spend.is_known else None,
+        "at_least": spend.is_at_least,
+        "about": spend.is_known and spend.estimated > 0.0,
+        "passed": spend.is_passed,
     }
 
 
