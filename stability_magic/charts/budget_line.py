@@ -73,8 +73,7 @@ def draw_budget(panel: Panel, bars: SpendingBars, budgets: BudgetLevels) -> str:
         )
         panel.ax.add_collection(line, autolim=False)
     words = ["dashes:", *["now"] * (len(set(known.tolist())) > 1), *["OVER"] * is_over, text]
-    faint = ", faint before it was set" if budgets.is_before.any() else ""
-    return f"{' '.join(words)}{faint}"
+    return " ".join(words)
 
 
 def _strokes(edges: NDArray[np.float64], levels: NDArray[np.float64]) -> list[Any]:

@@ -192,14 +192,15 @@ def m006_clock_offsets(db: Database) -> None:
 def m007_budgets(db: Database) -> None:
     """What may be spent in a day, a week or a month: each change of it, so that it is known since
     when a budget holds. Shared logs get the changes too."""
-    # Without credits there is no such budget from then on.
+    # Without credits there is no such budget from then on. The columns of the key come first, since
+    # SQLite 3.40 takes a table for damaged where others stand between them.
     db.execute("""
         CREATE TABLE budgets (
             organization TEXT NOT NULL,
-            every TEXT NOT NULL,
             set_at INTEGER NOT NULL,
-            credits REAL,
             id BLOB NOT NULL,
+            every TEXT NOT NULL,
+            credits REAL,
             PRIMARY KEY (organization, set_at, id)
         ) STRICT, WITHOUT ROWID
     """)
