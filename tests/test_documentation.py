@@ -62,6 +62,7 @@ OPTIONS = {
     "usage": {"--by", "-o", "--since", "--until", "--on", "--local"},
     "plot": {"--by", "-o", "--since", "--until", "--on", "--forecast", "--output", "--local"},
     "forecast": {"-o", "--local"},
+    "budget": {"amount", "--every", "--check", "--remove", "-o", "-a", "--local"},
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
