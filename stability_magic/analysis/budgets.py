@@ -35,6 +35,7 @@ __all__ = [
     "budget_standings",
     "budgets_by_period",
     "budgets_in_force",
+    "is_passed",
     "last_change",
     "period_of",
 ]
@@ -115,7 +116,7 @@ class BudgetSpend(NamedTuple):
     @property
     def is_passed(self) -> bool:
         """Whether more was spent for certain; exactly as much is no more."""
-        return self.spent > self.budget + max(_LEAST, 1e-12 * self.budget)
+        return is_passed(self.spent, self.budget)
 
 
 class BudgetStanding(NamedTuple):
@@ -143,6 +144,16 @@ class BudgetStanding(NamedTuple):
     def projected_high(self) -> float:
         """The same, for its high end."""
         return self.spend.spent + self.ahead.high
+
+    @property
+    def will_pass(self) -> bool:
+        """Whether the budget is not passed yet, and is expected to be by the end of the period."""
+        return not self.spend.is_passed and is_passed(self.projected, self.spend.budget)
+
+
+def is_passed(spent: float, budget: float) -> bool:
+    """Whether more was spent than might be; False where that is not known (NaN)."""
+    return spent > budget + max(_LEAST, 1e-12 * budget)
 
 
 def last_change(

@@ -165,6 +165,8 @@ def budget(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ..session.budgets import passed_error, standings_of_budgets
 
     settings = session.settings
+    if arguments.all and arguments.organization:
+        raise BadArgument("-a shows the budgets of all organizations; leave out -o, or -a.")
     _check_organizations(session, arguments)
     lines = _change_budgets(session, arguments)
     organizations = None if arguments.all else arguments.organization or _own_organizations(session)

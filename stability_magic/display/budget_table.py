@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.budgets import is_passed
+from ..when import BUDGET_PERIODS
 from .budget_words import this_period
 from .html_table import Cell, Head, Medium, first_rows
-from .table_texts import amount_text, period_text, rate_text, shown_names
+from .table_texts import amount_text, period_text, rate_text, shown_names, text_of
 from .wording import ABOUT_NOTE, AT_LEAST_NOTE, NOTHING
 
 __all__ = ["budget_table"]
@@ -33,15 +35,15 @@ def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
     heads.append(Head("low to high", is_text=True))
     lines = []
     for _, row in frame.iterrows():
-        is_passed = row["left"] < 0.0
+        is_over = is_passed(row["spent"], row["budget"])
         marks = {"at_least": bool(row["at_least"]), "about": bool(row["estimated"] > 0.0)}
         cells = [Cell(names[row["organization"]], is_text=True, is_bold=True)] * has_names
         cells += [
             Cell(_period_text(row, now), is_text=True, is_bold=not has_names),
             Cell(amount_text(row["budget"])),
-            Cell(amount_text(row["spent"], **marks), is_bold=is_passed),
-            Cell(_share_text(row["share"]), is_bold=is_passed),
-            Cell(_left_text(row), is_bold=is_passed),
+            Cell(amount_text(row["spent"], **marks), is_bold=is_over),
+            Cell(_share_text(row["share"]), is_bold=is_over),
+            Cell(_left_text(row), is_bold=is_over),
             Cell(amount_text(row["projected"], at_least=marks["at_least"])),
             Cell(_interval_text(row), is_text=True),
         ]
@@ -52,15 +54,15 @@ def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
 
 
 def _left_text(row: pd.Series[Any]) -> str:
-    if row["left"] < 0.0:
+    if is_passed(row["spent"], row["budget"]):
         return "OVER"
     sign = "≤ " if row["at_least"] else ""
     return f"{sign}{amount_text(row['left'])}"
 
 
 def _period_text(row: pd.Series[Any], now: datetime) -> str:
-    if row["until"] > now:
-        return this_period(row["every"])
+    if pd.isna(row["period"]) or row["until"] > now or row["every"] not in BUDGET_PERIODS:
+        return this_period(text_of(row["every"]))
     # A frame that is shown again later tells of the period in which it was made.
     name = period_text(row["period"], row["every"], now)
     return f"week from {name}" if row["every"] == "week" else name

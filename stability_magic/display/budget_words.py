@@ -27,7 +27,7 @@ _OLD = timedelta(hours=1)
 
 def this_period(every: str) -> str:
     """What the running day, week or month is called."""
-    return _NOW[every]
+    return _NOW.get(every, every)
 
 
 def budget_phrase(spend: BudgetSpend) -> str:
@@ -70,8 +70,7 @@ def _projection(standing: BudgetStanding) -> str:
     low, high = (credits_text(each) for each in (standing.projected_low, standing.projected_high))
     interval = "" if low == high else f" ({low} to {high})"
     about = "at least " if standing.spend.is_at_least else ""
-    is_over = standing.projected > standing.spend.budget and not standing.spend.is_passed
-    over = ", over budget" if is_over else ""
+    over = ", over budget" if standing.will_pass else ""
     return f"{about}{credits_text(standing.projected)}{interval} expected {end}{over}"
 
 

@@ -168,6 +168,7 @@ def test_it_can_be_removed(log, shell, capsys):
         ("500 --every week --remove", "leave out the amount, or --remove"),
         ("500 --every week -a", "-o ID"),
         ("500 --every week --local", "--local"),
+        ("-a -o org-1", "leave out -o, or -a"),
         ("500 --every week -o org-3", "no organization 'org-3'"),
         ("-o org-3", "no organization 'org-3'"),
         ("--check", "no budget to check"),
