@@ -20,7 +20,7 @@ _BOUNDS_NOTE = f"{AT_LEAST_NOTE}; ≤: at most"
 
 
 def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
-    """A row for each budget; the names of organizations stand there if there are several.
+    """A row for each budget, with its organization; the name of a single one stands below.
 
     Args:
         frame: A budget frame.
@@ -48,7 +48,8 @@ def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
             Cell(_interval_text(row), is_text=True),
         ]
         lines.append(cells)
-    foot = [_BOUNDS_NOTE] * bool(frame["at_least"].any())
+    foot = [] if has_names else list(names.values())
+    foot += [_BOUNDS_NOTE] * bool(frame["at_least"].any())
     foot += [ABOUT_NOTE] * bool(((frame["estimated"] > 0.0) & ~frame["at_least"]).any())
     return medium.draw(heads, first_rows(lines, medium.most_rows), foot, frame)
 
