@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .charts.plots import plot_usage as plot_usage
     from .errors import ApiError as ApiError
     from .errors import AuthenticationError as AuthenticationError
+    from .errors import BudgetError as BudgetError
     from .errors import LogError as LogError
     from .errors import LowBalanceError as LowBalanceError
     from .errors import PermissionDeniedError as PermissionDeniedError
@@ -48,6 +49,7 @@ _MODULES_BY_NAME = {
     "AuthenticationError": "errors",
     "Balance": "models",
     "BalanceLog": "log.balance_log",
+    "BudgetError": "errors",
     "forecast": "analysis.forecast",
     "LogError": "errors",
     "LowBalanceError": "errors",
@@ -72,6 +74,7 @@ __all__ = [
     "AuthenticationError",
     "Balance",
     "BalanceLog",
+    "BudgetError",
     "LogError",
     "LowBalanceError",
     "Organization",

@@ -9,6 +9,7 @@ from .errors import BadArgument
 from .text import did_you_mean
 
 __all__ = [
+    "BUDGET_PERIODS",
     "PERIODS",
     "PERIOD_FORMS",
     "WHEN_FORMS",
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 PERIODS = ("hour", "day", "week", "month")
+# An hour is no time that anybody plans spending for.
+BUDGET_PERIODS = PERIODS[1:]
 
 # What the command line calls WHEN, for help texts and error messages.
 WHEN_FORMS = "90m, 12h, 7d, 4w, 2026-11-01, '2026-11-01 18:00', today, yesterday or all"

@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 ERRORS = {
     "ApiError": "StabilityMagicError",
     "AuthenticationError": "StatusError",
+    "BudgetError": "StabilityMagicError",
     "LogError": "StabilityMagicError",
     "LowBalanceError": "StabilityMagicError",
     "PermissionDeniedError": "StatusError",
@@ -63,6 +64,7 @@ OPTIONS = {
     "forecast": {"-o", "--local"},
     "prices": {"operations", "--since", "--on", "--local"},
     "estimate": {"job", "-o", "--local"},
+    "budget": {"amount", "--every", "--check", "--remove", "-o", "-a", "--local"},
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},

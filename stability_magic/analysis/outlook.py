@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["EMPTY", "TOO_LITTLE", "Estimate", "HighestDay", "estimate", "path"]
+__all__ = [
+    "EMPTY",
+    "TOO_LITTLE",
+    "Estimate",
+    "HighestDay",
+    "SpendingAhead",
+    "estimate",
+    "path",
+    "spending_ahead",
+]
 
 # The evidence of a balance that is empty, and of one that counts as empty.
 EMPTY = "the balance is empty"
@@ -68,6 +77,22 @@ class Estimate(NamedTuple):
     evidence: str
     recent_per_day: float
     highest_day: HighestDay | None = None
+
+
+class SpendingAhead(NamedTuple):
+    """What will be spent from the last reading up to an instant, in credits; NaN if unknown.
+
+    Attributes:
+        expected: In half of the cases it will be less.
+        low: The low end of the interval.
+        high: Its high end.
+        evidence: What it was told from, or why it was not.
+    """
+
+    expected: float
+    low: float
+    high: float
+    evidence: str
 
 
 class _Known(NamedTuple):
@@ -142,11 +167,8 @@ def estimate(series: Series, *, now: int, coverage: float, empty_below: float = 
     highest, hours_ago = known.days.highest_day
     is_irregular = late > _USELESS * early and known.credits <= _MOST_DAYS * highest
     is_past_a_year = moment(middle) is None
-    evidence = known.evidence
-    if now - known.last > 24 * DAYS_USED * HOUR:
-        # Whoever bought credits since would be told that they are gone.
-        evidence = f"too old to tell: {evidence}"
-    elif is_past_a_year:
+    evidence = _aged(known, now)
+    if evidence == known.evidence and is_past_a_year:
         evidence = f"more than a year: {evidence}"
     return Estimate(
         (_yearly_rate(futures) if is_past_a_year else 24.0 * known.credits / middle) / scale,
@@ -201,3 +223,41 @@ def path(
     lines = np.maximum(known.credits - np.quantile(spent, shares, axis=1), 0.0) / scale
     middle, low, high = lines + empty_below
     return known.last + at * HOUR, middle, low, high
+
+
+def spending_ahead(series: Series, *, now: int, until: int, coverage: float) -> SpendingAhead:
+    """What one organization will spend from its last reading up to an instant.
+
+    Spending goes on as in the last four weeks, in the same futures as :func:`estimate`, whether or
+    not the credits last so long: who has a budget buys more.
+
+    Args:
+        series: Its readings.
+        now: The moment to look from, in microseconds since 1970; later readings are ignored.
+        until: The instant, likewise; not before ``now``, and at most a year after it.
+        coverage: The share of true sums that should lie between low and high.
+    """
+    scale = _scale(series)
+    known = _look_at(series.times_factor(scale), now, 0.0)
+    evidence = _aged(known, now)
+    if known.days is None:
+        rest = 0.0 if known.recent_per_day == 0.0 else np.nan
+        return SpendingAhead(rest, rest, rest, evidence)
+    if evidence != known.evidence:
+        return SpendingAhead(np.nan, np.nan, np.nan, evidence)
+    hours = min(max((until - known.last) / HOUR, 0.0), _YEAR)
+    whole = int(hours)
+    # The credits that are left limit nothing.
+    futures = simulate_futures(known.days, 0.0, least_days=math.ceil(hours / 24.0))
+    before, after = futures.spent_after(np.array([whole, whole + 1]))
+    spent = before + (after - before) * (hours - whole)
+    shares = (0.5, 0.5 - coverage / 2.0, 0.5 + coverage / 2.0)
+    expected, low, high = (float(each) / scale for each in np.quantile(spent, shares))
+    return SpendingAhead(expected, low, high, evidence)
+
+
+def _aged(known: _Known, now: int) -> str:
+    """The evidence, which says so where it is too old."""
+    # Whoever bought credits since would be told that they are gone.
+    is_old = now - known.last > 24 * DAYS_USED * HOUR
+    return f"too old to tell: {known.evidence}" if is_old else known.evidence

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..jobs import Job, empty_level
 from ..models import from_microseconds, to_microseconds
+from .budgets import Budget, BudgetSpend, budget_spends
 from .doubtful import doubt_of_newest
 from .forecast import forecast_cut_points, forecast_of
 from .spend import usage_cut_points, usage_of
@@ -81,6 +82,7 @@ class Summary(NamedTuple):
         place: As which the log saw the organization first, from 0; it gives the colour.
         doubt: Why the balance may be wrong; None for nearly all.
         next_job: What is done next, whose price is the level of empty; None where that is not set.
+        budgets: What was spent of its budgets.
     """
 
     organization: str
@@ -98,6 +100,7 @@ class Summary(NamedTuple):
     place: int = 0
     doubt: str | None = None
     next_job: Job | None = None
+    budgets: tuple[BudgetSpend, ...] = ()
 
 
 def summary_window_start(now: datetime) -> datetime:
@@ -126,6 +129,7 @@ def summaries(
     topup_step: float | None = 100,
     order: Sequence[str] = (),
     next_job: Job | None = None,
+    budgets: Sequence[Budget] = (),
 ) -> list[Summary]:
     """The summaries of all organizations of histories, in the order in which the log saw them.
 
@@ -138,6 +142,7 @@ def summaries(
         topup_step: Purchases are multiples of this many credits; None takes every rise as it is.
         order: The ids of the log's organizations, in the order of the first reading of each.
         next_job: What is done next; a balance that does not pay for it counts as empty.
+        budgets: The budgets of these and of other organizations.
     """
     histories, places = histories.seen_in(order)
     since = summary_window_start(now)
@@ -150,6 +155,10 @@ def summaries(
         for each in ("day", "week", "month")
     )
     outlook = forecast_of(recent, now=now, empty_below=empty_level(next_job))
+    names = dict(zip(histories.organizations, histories.names, strict=True))
+    spends = budget_spends(
+        [each for each in budgets if each.organization in names], histories, now, names
+    )
     results = []
     parts = zip(histories.organizations, histories.names, histories.series, places, strict=True)
     for organization, name, series, place in parts:
@@ -178,6 +187,7 @@ def summaries(
                 place,
                 doubt_of_newest(series.times, series.credits),
                 next_job,
+                tuple(each for each in spends if each.organization == organization),
             )
         )
     return results

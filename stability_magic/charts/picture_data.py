@@ -34,6 +34,7 @@ __all__ = [
     "MINUTE",
     "SECOND",
     "BalanceLine",
+    "BudgetLevels",
     "Look",
     "Outlook",
     "PictureData",
@@ -115,6 +116,7 @@ class PictureData(NamedTuple):
         colours: The place of each organization's colour, which does not depend on the window.
         outlooks: How each organization's balance is expected to go on, if that is drawn.
         axis_end: The end of the time axis, which is later if a forecast is drawn.
+        budgets: What might be spent in each period; None where that is not drawn.
     """
 
     histories: Histories
@@ -129,6 +131,7 @@ class PictureData(NamedTuple):
     axis_start: int
     axis_end: int
     outlooks: tuple[Outlook | None, ...] = ()
+    budgets: BudgetLevels | None = None
 
     def contains(self, times: Ints) -> NDArray[np.bool_]:
         """Which instants are in the window; ``until`` itself is not, as in the usage frame."""
@@ -160,6 +163,18 @@ class Outlook(NamedTuple):
     high: Floats
     estimate: Estimate
     empty_below: float = 0.0
+
+
+class BudgetLevels(NamedTuple):
+    """A budget in each of n periods.
+
+    Attributes:
+        credits: Shape (n,), what might be spent; NaN where nobody said.
+        is_before: Shape (n,), whether that was before any was set, so that it only compares.
+    """
+
+    credits: Floats
+    is_before: NDArray[np.bool_]
 
 
 class TopUps(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..analysis.series import Histories, histories_from_frame
 from .axes import Panel, set_time_axis
 from .balance_panel import draw_balances
+from .budget_line import budget_levels
 from .composition import draw_empty, draw_panels
 from .picture_data import Look, PictureData, prepare_picture, with_outlooks
 from .rows import FEWEST_ROWS, draw_rows
@@ -16,9 +17,13 @@ from .style import style_of
 from .watch_picture import draw_watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ..analysis.budgets import BudgetChange
 
 __all__ = ["plot_balance", "plot_spend", "plot_usage", "usage_picture", "watch_picture"]
 
@@ -157,10 +162,10 @@ def usage_picture(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    forecast: bool = False,
     recent: Histories | None = None,
     low_balance: float | None = None,
     empty_below: float = 0.0,
+    budgets: Iterable[BudgetChange] = (),
     look: Look = _USUAL,
 ) -> Figure:
     """The picture of histories, which may be condensed at :func:`picture_cut_points` (see
@@ -171,14 +176,17 @@ def usage_picture(
         by: The period.
         since: As for ``plot_usage``.
         until: Likewise.
-        forecast: Likewise.
-        recent: The readings to forecast from, where those of the picture are not all of them.
+        recent: The readings to forecast from; None for a picture without a forecast.
         low_balance: As for ``plot_usage``.
         empty_below: The credits under which a balance counts as empty.
+        budgets: What was set of budgets; a line where the bars are of its period.
         look: How it is drawn.
     """
     picture = prepare_picture(histories, by, since, until, order=look.order)
-    outlooks = with_outlooks(picture, recent, empty_below=empty_below) if forecast else None
+    picture = picture._replace(budgets=budget_levels(picture, budgets))
+    outlooks = (
+        with_outlooks(picture, recent, empty_below=empty_below) if recent is not None else None
+    )
     return _draw(picture, outlooks, low_balance, look)
 
 

@@ -10,6 +10,7 @@ from matplotlib.patches import StepPatch
 
 from ..display.palette import series_colour
 from .axes import Panel, matplotlib_days, set_value_axis, shade_gaps, width_in_pixels
+from .budget_line import draw_budget, highest_level
 from .names import drawable_names
 from .picture_data import PictureData, SpendingBars, spending_bars
 from .sheet import PIXELS_PER_INCH, text_size
@@ -49,7 +50,7 @@ def draw_spending(panel: Panel, picture: PictureData) -> SpendPanel | None:
     if bars is None:
         return None
     values = _values(panel, picture, bars)
-    highest = float(bars.totals.max())
+    highest = max(float(bars.totals.max()), highest_level(bars, picture.budgets))
     set_value_axis(panel, highest, 1.16 if values else 1.06, with_dollars=panel.is_own)
     shade_gaps(panel, picture)
     base: Floats = np.zeros(len(bars.is_open))
@@ -57,7 +58,10 @@ def draw_spending(panel: Panel, picture: PictureData) -> SpendPanel | None:
         if bars.seen[code].any() or bars.pale[code].any() or len(names) == 1:
             base = draw_bars(panel, picture, bars, code, base, name)
     _write_values(panel, picture, bars, values)
-    return SpendPanel(bars, _keys(picture, bars))
+    keys = _keys(picture, bars)
+    if picture.budgets is not None:
+        keys.append(draw_budget(panel, bars, picture.budgets))
+    return SpendPanel(bars, keys)
 
 
 def draw_bars(

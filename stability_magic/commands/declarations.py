@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..display.formats import FORMATS
-from ..when import PERIOD_FORMS, PERIODS, WHEN_FORMS
+from ..when import BUDGET_PERIODS, PERIOD_FORMS, PERIODS, WHEN_FORMS
 from . import log_commands, service_commands
 from .outcome import Outcome
 
@@ -282,6 +282,34 @@ COMMANDS: tuple[Command, ...] = (
                 },
             ),
             _ORGANIZATIONS,
+            _LOCAL,
+        ),
+    ),
+    Command(
+        "budget",
+        "Keep a budget for each day, week or month, and show from the log what is left of it.",
+        ("", "500 --every week", "20usd --every month -o org-1234", "--check", "--remove"),
+        log_commands.budget,
+        (
+            Argument(
+                ("amount",),
+                {
+                    "metavar": "N",
+                    "nargs": "?",
+                    "help": "what may be spent: credits (500) or US dollars (20usd)",
+                },
+            ),
+            Argument(
+                ("--every",),
+                {"choices": BUDGET_PERIODS, "help": "how often: each day, week or month"},
+            ),
+            Argument(
+                ("--check",),
+                {"action": "store_true", "help": "fail where more was spent than may be"},
+            ),
+            Argument(("--remove",), {"action": "store_true", "help": "take the budget away"}),
+            _ORGANIZATIONS,
+            Argument(("-a", "--all"), {"action": "store_true", "help": "all organizations"}),
             _LOCAL,
         ),
     ),

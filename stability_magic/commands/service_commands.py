@@ -15,6 +15,7 @@ from ..when import parse_interval, parse_when
 from .outcome import Outcome
 
 if TYPE_CHECKING:
+    from ..analysis.budgets import BudgetSpend
     from ..analysis.series import Histories
     from ..log.entries import Entry
     from ..session.session import Session
@@ -104,6 +105,7 @@ def _read_balances(
         names=session.organization_names,
     )
     mark(latest.readings, "balance with host" if arguments.host else "balance")
+    budgets = _budgets(session, entries, should_log)
     lines = tuple(
         balance_line(
             each,
@@ -113,6 +115,7 @@ def _read_balances(
             outlook=forecast_of(each, empty_below=settings.empty_level()),
             doubt=doubt_of_newest(each.series[0].times, each.series[0].credits),
             next_job=next_job,
+            budgets=[one for one in budgets if one.organization == each.organizations[0]],
         )
         for each in latest.histories
     )
@@ -123,6 +126,24 @@ def _read_balances(
         card=partial(_make_card, session, entries, should_log),
     )
     return outcome, latest.histories
+
+
+def _budgets(session: Session, entries: Sequence[Entry], should_log: bool) -> list[BudgetSpend]:
+    """What was spent of the budgets of the organizations that were read."""
+    from ..session.budgets import spends_of_budgets
+
+    settings = session.settings
+    try:
+        return spends_of_budgets(
+            session.journal,
+            [each.organization for each in entries],
+            settings.now(),
+            settings.zone(),
+            extra=() if should_log else entries,
+        )
+    except LogError:
+        # There is a warning already, and the rest of the line says the most important.
+        return []
 
 
 def _make_card(session: Session, entries: Sequence[Entry], should_log: bool) -> str:

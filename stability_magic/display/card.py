@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .budget_words import budget_phrase
 from .lines import state_phrases
 from .palette import LOW_COLOUR, series_colour
 from .price_lines import buys_phrase
@@ -98,6 +99,9 @@ def _one(summary: Summary, now: datetime, usd_per_credit: float, low_balance: fl
         low = credits_text(low_balance).removesuffix(".00")
         news.append(f'<b style="color:{LOW_COLOUR}">LOW: under {low}</b>')
     news += [escape(each) for each in buys_phrase(summary.credits, summary.next_job)]
+    for each in summary.budgets:
+        colour = f' style="color:{LOW_COLOUR}"' if each.is_passed else ""
+        news.append(f"<b{colour}>{escape(budget_phrase(each))}</b>")
     news += [f"<b>{escape(each)}</b>" for each in state_phrases(summary, now)]
     labels = window_labels(now)
     facts = "".join(
@@ -178,7 +182,9 @@ def _several(
         if not any(each is one for one in shown):
             continue
         is_low = low_balance is not None and each.credits < low_balance
-        low = f' <b style="color:{LOW_COLOUR}">LOW</b>' if is_low else ""
+        is_over = any(one.is_passed for one in each.budgets)
+        words = " ".join(["LOW"] * is_low + ["OVER BUDGET"] * is_over)
+        low = f' <b style="color:{LOW_COLOUR}">{words}</b>' if words else ""
         phrases = buys_phrase(each.credits, each.next_job)
         phrases.append((state_phrases(each, now) or ["nothing spent"])[0])
         outlook = escape(" · ".join(phrases))

@@ -6,12 +6,14 @@ A table may be shorter and rounder than its frame, and says below it which colum
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .budget_table import budget_table
 from .costs_tables import costs_table, summary_table
 from .frame_kinds import kind_of
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
@@ -55,26 +57,22 @@ def frame_table(
     if kind is None:
         return None
     now = now.astimezone(_zone(frame, now))
-    if kind.name == "readings":
-        return readings_table(
+    tables: Mapping[str, Callable[[], str]] = {
+        "readings": lambda: readings_table(
             frame, now, usd_per_credit, is_below_answer=kind.is_below_answer, medium=medium
-        )
-    if kind.name == "usage":
-        return usage_table(frame, now, usd_per_credit, by=kind.by, medium=medium)
-    if kind.name == "forecast":
-        return _forecast_table(frame, now, usd_per_credit, medium)
-    if kind.name == "costs":
-        return costs_table(frame, now, medium)
-    if kind.name == "summary":
-        return summary_table(frame, medium)
-    if kind.name == "prices":
-        return prices_table(frame, usd_per_credit, medium)
-    if kind.name == "estimate":
-        return estimate_table(frame, medium)
-    if kind.name == "watch":
-        return _watch_table(frame, now, usd_per_credit, medium)
-    table = _counts_table if kind.name == "counts" else _organizations_table
-    return table(frame, medium)
+        ),
+        "usage": lambda: usage_table(frame, now, usd_per_credit, by=kind.by, medium=medium),
+        "forecast": lambda: _forecast_table(frame, now, usd_per_credit, medium),
+        "budget": lambda: budget_table(frame, now, medium),
+        "costs": lambda: costs_table(frame, now, medium),
+        "summary": lambda: summary_table(frame, medium),
+        "prices": lambda: prices_table(frame, usd_per_credit, medium),
+        "estimate": lambda: estimate_table(frame, medium),
+        "watch": lambda: _watch_table(frame, now, usd_per_credit, medium),
+        "counts": lambda: _counts_table(frame, medium),
+        "organizations": lambda: _organizations_table(frame, medium),
+    }
+    return tables[kind.name]()
 
 
 def _zone(frame: pd.DataFrame, now: datetime) -> Any:

@@ -14,10 +14,14 @@ from ..jobs import Job
 from ..models import Account, from_microseconds
 from ..text import clean_text, distinct_names
 from ..when import time_phrase
+from .budget_words import budget_phrase
 from .price_lines import buys_phrase
 from .wording import bound_words, count_text, credits_text, name_text, usd_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..analysis.budgets import BudgetSpend
     from ..analysis.costs import Cost
     from ..analysis.series import Histories
     from ..analysis.spend import SumDoubts
@@ -63,6 +67,7 @@ def balance_line(
     outlook: pd.DataFrame | None = None,
     doubt: str | None = None,
     next_job: Job | None = None,
+    budgets: Sequence[BudgetSpend] = (),
 ) -> str:
     """How many credits are left, what was spent last, and how long the credits will last.
 
@@ -74,6 +79,7 @@ def balance_line(
         outlook: The forecast frame of the organization; None leaves the forecast out.
         doubt: Why the balance may be wrong; None for nearly all.
         next_job: What is done next; None leaves out how often the balance pays for it.
+        budgets: What was spent of the organization's budgets.
     """
     (series,), (name,) = balances.series, balances.names
     credits, spent, topped_up = (
@@ -97,6 +103,7 @@ def balance_line(
         parts.append(_doubt_phrase(doubt))
     if low_balance is not None and credits < low_balance:
         parts.append(low_phrase(low_balance))
+    parts += map(budget_phrase, budgets)
     if outlook is not None and len(outlook):
         parts += empty_phrase(outlook.iloc[0], now)
     return " · ".join(parts)
@@ -414,6 +421,7 @@ def watch_line(
         ]
         if low_balance is not None and state.credits < low_balance:
             parts.append(low_phrase(low_balance))
+        parts += map(budget_phrase, state.budgets)
         parts.append(f"read {clock(state.last_read_at)}")
     if state.problem:
         times = f" ({state.failures_in_a_row} times)" if state.failures_in_a_row > 1 else ""

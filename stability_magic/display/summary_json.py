@@ -12,6 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..analysis.budgets import BudgetSpend
     from ..analysis.summary import Summary, WindowSpend
 
 __all__ = ["summary_json"]
@@ -49,6 +50,7 @@ def _record(summary: Summary, usd_per_credit: float, low_balance: float | None) 
         "read_at": summary.read_at.isoformat(),
         "known_since": summary.known_since.isoformat(),
         "spent": windows,
+        "budgets": [_budget_record(each, usd_per_credit) for each in summary.budgets],
         "top_ups": [
             {"day": each.at.date().isoformat(), "credits": each.credits} for each in summary.top_ups
         ],
@@ -65,6 +67,21 @@ def _buys(summary: Summary) -> dict[str, Any] | None:
         "job": str(summary.next_job),
         "credits": summary.next_job.credits if math.isfinite(times) else None,
         "times": int(times) if math.isfinite(times) else None,
+    }
+
+
+def _budget_record(spend: BudgetSpend, usd_per_credit: float) -> dict[str, Any]:
+    return {
+        "every": spend.every,
+        "budget": spend.budget,
+        "period": spend.start.isoformat(),
+        "until": spend.until.isoformat(),
+        "credits": spend.spent if spend.is_known else None,
+        "usd": spend.spent * usd_per_credit if spend.is_known else None,
+        "left": spend.left if spend.is_known else None,
+        "at_least": spend.is_at_least,
+        "about": spend.is_known and spend.estimated > 0.0,
+        "passed": spend.is_passed,
     }
 
 

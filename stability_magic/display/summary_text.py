@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .budget_words import budget_phrase
 from .lines import state_phrases
 from .price_lines import buys_phrase
 from .wording import (
@@ -83,6 +84,7 @@ def _one(
     if low_balance is not None and summary.credits < low_balance:
         news.append(f"LOW, under {credits_text(low_balance).removesuffix('.00')}")
     news += buys_phrase(summary.credits, summary.next_job)
+    news += map(budget_phrase, sorted(summary.budgets, key=lambda each: not each.is_passed))
     news += state_phrases(summary, now)
     lines += [*textwrap.wrap(" · ".join(news), _WIDTH), ""]
     lines.append(f"{'spent':<22}{'credits':>12}{'dollars':>13}")
@@ -213,7 +215,10 @@ def _several(
         if low_balance is not None and each.credits < low_balance
     ]
     if low:
-        lines.append(_low_line(low))
+        lines.append(_low_line("LOW", low))
+    over = [name_text(each.name) for each in summaries if any(b.is_passed for b in each.budgets)]
+    if over:
+        lines.append(_low_line("OVER BUDGET", over))
     lines += ["", _row("organization", "credits left", "$", "14 days", "yesterday", "this week")]
     if not has_unicode:
         lines[-1] = lines[-1].replace("14 days", "       ")
@@ -235,6 +240,7 @@ def _several(
             for phrase in (
                 *buys_phrase(each.credits, each.next_job),
                 *(state_phrases(each, now) or ["nothing spent"]),
+                *map(budget_phrase, each.budgets),
             )
         ]
     totals = [_total(summaries, name) for name in ("yesterday", "this week")]
@@ -287,14 +293,14 @@ def _ascii_cell(text: str) -> str:
     return ascii_text(text.replace("≥ ", "≥"))
 
 
-def _low_line(names: list[str]) -> str:
-    """The organizations whose balance is low; as many of them as fit into a line."""
+def _low_line(word: str, names: list[str]) -> str:
+    """The organizations of which a word is true; as many of them as fit into a line."""
     for count in range(len(names), 0, -1):
         rest = f" and {len(names) - count} more" if count < len(names) else ""
-        line = f"LOW: {', '.join(names[:count])}{rest}"
+        line = f"{word}: {', '.join(names[:count])}{rest}"
         if len(line) <= _WIDTH:
             return line
-    return f"LOW: {count_text(len(names), 'organization')}"
+    return f"{word}: {count_text(len(names), 'organization')}"
 
 
 def _shorten(text: str, length: int, ellipsis: str) -> str:

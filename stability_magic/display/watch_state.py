@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..analysis.budgets import BudgetSpend
 
 __all__ = ["WatchState"]
 
@@ -21,6 +26,7 @@ class WatchState:
         name: The organization's name, or what stands in for it.
         credits: The latest balance.
         last_read_at: When the latest balance was read; None before the first reading.
+        budgets: What was spent of its budgets, as of the latest reading.
         spent: Credits spent since the watch's first reading.
         at_least: Whether a top-up hides more.
         failures: How many readings have failed.
@@ -42,6 +48,7 @@ class WatchState:
     failures: int = 0
     failures_in_a_row: int = 0
     problem: str = ""
+    budgets: Sequence[BudgetSpend] = ()
     warnings: list[str] = dataclasses.field(default_factory=list)
     ongoing: set[str] = dataclasses.field(default_factory=set)
 

@@ -41,7 +41,7 @@ _LONGEST_NAME = 60
 _MOST_CHOICES = 20
 
 
-_ASCII = str.maketrans({"·": "-", NOTHING: "-", "≥": ">=", "≈": "~", "…": "..."})
+_ASCII = str.maketrans({"·": "-", NOTHING: "-", "≥": ">=", "≤": "<=", "≈": "~", "…": "..."})
 
 
 def ascii_text(text: str) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..analysis.budgets import BudgetChange
 from ..analysis.costs import Cost
 from ..analysis.series import Histories, Series
 from ..analysis.windows import Window
 from ..models import Account, Balance, to_microseconds
 from ..settings import StabilityMagic, log_file
 from ..text import clean_text
+from .budgets import insert_budgets, read_budgets
 from .costs import read_costs, write_costs
 from .entries import (
     Entry,
@@ -100,6 +102,7 @@ class BalanceLog:
         account: Account | None = None,
         key_fingerprint: str = "",
         costs: Iterable[Cost] = (),
+        budgets: Iterable[BudgetChange] = (),
     ) -> None:
         """Writes entries in one transaction, skipping those that the log already holds.
 
@@ -111,6 +114,7 @@ class BalanceLog:
                 the default organization of the key.
             key_fingerprint: The fingerprint of the key that the account belongs to.
             costs: Costs of cells to write as well.
+            budgets: Changes of budgets to write as well.
 
         Raises:
             LogError: The file could not be written; none of this was written.
@@ -139,6 +143,7 @@ class BalanceLog:
                 [dataclasses.asdict(each) for each in entries],
             )
             write_costs(connection, costs)
+            insert_budgets(connection, map(dataclasses.asdict, budgets))
         remove_files(each.file for each in spills)
 
     # -- reading --
@@ -320,6 +325,17 @@ class BalanceLog:
             if connection is None:
                 return []
             return read_costs(connection, read_known_organizations(connection), first, last)
+
+    def budgets(self) -> list[BudgetChange]:
+        """What was set, changed and removed of budgets, in no order.
+
+        Raises:
+            LogError: The file could not be read.
+        """
+        with open_for_reading(self.path) as connection:
+            if connection is None:
+                return []
+            return read_budgets(connection, read_known_organizations(connection))
 
     def organizations(self) -> dict[str, str]:
         """The names of the organizations that have readings, by id.

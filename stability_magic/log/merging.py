@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ..errors import LogError
 from ..text import clean_text
+from .budgets import BUDGET_COLUMNS, BUDGET_TYPE_CODES, insert_budgets
 from .costs import COST_COLUMNS, COST_TYPE_CODES, insert_costs
 from .file import (
     CHECK_THE_NAME,
@@ -32,6 +33,7 @@ from .file import (
 )
 from .rows import check_types, has_column, has_table
 from .validity import (
+    budget_fault,
     cost_fault,
     key_fault,
     organization_fault,
@@ -75,7 +77,7 @@ def merge(
     report_progress: Callable[[int, int], None],
     report_faults: Callable[[Mapping[Fault, int]], None] = lambda _: None,
 ) -> MergeCounts:
-    """Merges another log's readings, organizations and costs into a log.
+    """Merges another log's readings, organizations, costs and budgets into a log.
 
     The other file is not changed; it may be of an older version. Rows that are not valid are left
     out. Up to 100,000 rows are taken in by one transaction. If more are cut off, merging again
@@ -321,6 +323,7 @@ _TABLES = (
     ),
     _Table("readings", "reading", (), "", _reading_row_fault, _clean_texts),
     _Table("costs", "cost", COST_COLUMNS, COST_TYPE_CODES, cost_fault, _clean_texts),
+    _Table("budgets", "budget", BUDGET_COLUMNS, BUDGET_TYPE_CODES, budget_fault, _clean_texts),
 )
 
 
@@ -381,6 +384,10 @@ def _insert_cost_rows(target: sqlite3.Connection, rows: Iterable[Any]) -> int:
     return insert_costs(target, (dict(zip(COST_COLUMNS, row, strict=True)) for row in rows))
 
 
+def _insert_budget_rows(target: sqlite3.Connection, rows: Iterable[Any]) -> int:
+    return insert_budgets(target, (dict(zip(BUDGET_COLUMNS, row, strict=True)) for row in rows))
+
+
 _INSERTS: Mapping[str, Callable[[sqlite3.Connection, Sequence[Any]], int]] = {
     "organizations": lambda target, rows: _insert_names(
         target, "organizations", _TABLES[0].columns, rows
@@ -388,4 +395,5 @@ _INSERTS: Mapping[str, Callable[[sqlite3.Connection, Sequence[Any]], int]] = {
     "keys": lambda target, rows: _insert_names(target, "keys", _TABLES[1].columns, rows),
     "readings": _insert_readings,
     "costs": _insert_cost_rows,
+    "budgets": _insert_budget_rows,
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..analysis.budgets import BudgetChange
 from ..models import to_microseconds
 from ..text import clean_text
+from .budgets import mark_budgets_sent, read_unsent_budgets
 from .entries import KnownOrganizations
 from .file import open_for_reading, open_for_writing
 from .organizations import read_known_organizations
@@ -160,6 +162,7 @@ class Outbox:
                 " SELECT ?, costs.organization, costs.started_at, costs.id FROM costs",
                 [log_number],
             )
+            _note_all_budgets(connection, log_number)
 
     def register(self, log_id: str, address: str) -> int:
         """Registers a shared log, unless it is registered already.
@@ -207,6 +210,19 @@ class Outbox:
             _advance_position(connection, log_number, batch)
             _forget_old_logs(connection, log_number)
 
+    def unsent_budgets(self, log_number: int) -> dict[tuple[Any, ...], BudgetChange | None]:
+        """The changes of budgets to send, by the keys to mark them by; None for invalid ones."""
+        with open_for_reading(self._path) as connection:
+            if connection is None:
+                return {}
+            known_organizations = read_known_organizations(connection)
+            return read_unsent_budgets(connection, log_number, known_organizations)
+
+    def mark_budgets_sent(self, log_number: int, keys: Iterable[tuple[Any, ...]]) -> None:
+        """Notes that changes of budgets are in the shared log."""
+        with open_for_writing(self._path) as connection:
+            mark_budgets_sent(connection, log_number, keys)
+
 
 def _register(connection: sqlite3.Connection, log_id: str, address: str) -> int:
     now = to_microseconds(datetime.now(UTC))
@@ -228,7 +244,17 @@ def _register(connection: sqlite3.Connection, log_id: str, address: str) -> int:
         " SELECT ?, costs.organization, costs.started_at, costs.id FROM costs",
         [log_number],
     )
+    _note_all_budgets(connection, log_number)
     return log_number
+
+
+def _note_all_budgets(connection: sqlite3.Connection, log_number: int) -> None:
+    """Notes all budgets as unsent to a shared log."""
+    connection.execute(
+        "INSERT OR IGNORE INTO unsent_budgets (shared_log, organization, set_at, id)"
+        " SELECT ?, budgets.organization, budgets.set_at, budgets.id FROM budgets",
+        [log_number],
+    )
 
 
 def _next_batch(connection: sqlite3.Connection, log_number: int, limit: int) -> Batch | None:
@@ -364,6 +390,7 @@ def _forget_old_logs(connection: sqlite3.Connection, log_number: int) -> None:
     for table, column in (
         ("unsent_readings", "shared_log"),
         ("unsent_costs", "shared_log"),
+        ("unsent_budgets", "shared_log"),
         ("shared_logs", "number"),
     ):
         connection.execute(

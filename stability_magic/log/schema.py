@@ -186,3 +186,36 @@ def m006_clock_offsets(db: Database) -> None:
     """How wrong the clock was of the machine that took a reading; unknown for older readings."""
     # In microseconds; read_at is the machine's own time plus this.
     db.execute("ALTER TABLE readings ADD COLUMN clock_offset INTEGER")
+
+
+@MIGRATIONS()
+def m007_budgets(db: Database) -> None:
+    """What may be spent in a day, a week or a month: each change of it, so that it is known since
+    when a budget holds. Shared logs get the changes too."""
+    # Without credits there is no such budget from then on. The columns of the key come first, since
+    # SQLite 3.40 takes a table for damaged where others stand between them.
+    db.execute("""
+        CREATE TABLE budgets (
+            organization TEXT NOT NULL,
+            set_at INTEGER NOT NULL,
+            id BLOB NOT NULL,
+            every TEXT NOT NULL,
+            credits REAL,
+            PRIMARY KEY (organization, set_at, id)
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("""
+        CREATE TABLE unsent_budgets (
+            shared_log INTEGER NOT NULL,
+            organization TEXT NOT NULL,
+            set_at INTEGER NOT NULL,
+            id BLOB NOT NULL,
+            PRIMARY KEY (shared_log, organization, set_at, id)
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("""
+        CREATE TRIGGER note_unsent_budgets AFTER INSERT ON budgets BEGIN
+            INSERT OR IGNORE INTO unsent_budgets (shared_log, organization, set_at, id)
+            SELECT shared_logs.number, NEW.organization, NEW.set_at, NEW.id FROM shared_logs;
+        END
+    """)

@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any
 
 from ..text import clean_text
+from ..when import BUDGET_PERIODS
 
 __all__ = [
     "FIRST_TIME",
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_TEXT_LENGTH",
     "VALID_COST_SQL",
     "VALID_READING_SQL",
+    "budget_fault",
     "cost_fault",
     "is_finite",
     "key_fault",
@@ -120,6 +122,22 @@ def cost_fault(
     )
 
 
+def budget_fault(
+    organization: object, every: object, set_at: object, credits: object, change_id: object
+) -> str | None:
+    """Why these are no change of a budget; None if they are one.
+
+    The arguments are the fields of ``BudgetChange``, in their order.
+    """
+    return (
+        organization_fault(organization)
+        or (None if every in BUDGET_PERIODS else "neither for days nor for weeks nor for months")
+        or time_fault(set_at)
+        or (None if credits is None or _is_above_zero(credits) else "no finite amount above zero")
+        or _id_fault(change_id)
+    )
+
+
 def organization_fault(organization: object) -> str | None:
     """Why this is no id that readings are logged under; None if it is one."""
     if not isinstance(organization, str) or len(organization) > MAX_NAME_LENGTH:
@@ -160,6 +178,10 @@ def is_finite(amount: object) -> bool:
     except OverflowError:
         # An integer too large for a float.
         return False
+
+
+def _is_above_zero(amount: Any) -> bool:
+    return is_finite(amount) and amount > 0
 
 
 def left_out_text(faults: Mapping[tuple[str, str], int], place: str) -> str:

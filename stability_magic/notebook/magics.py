@@ -23,7 +23,7 @@ from IPython.display import display
 
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.parser import CommandParser
-from ..errors import BadArgument, LowBalanceError, StabilityMagicError
+from ..errors import BadArgument, BudgetError, LowBalanceError, StabilityMagicError
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_line, clean_text
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["load", "unload"]
 
 _CALL = re.compile(r"(?P<target>[\w.,\s]+=)?(?P<name>\s*%stability(?:_\w+)?)(?P<rest>(?:[\s;].*)?)")
+
+_DOLLAR = re.compile(r"\$(?=\.?\d)")
+# A character for private use, which nobody types.
+_HIDDEN_DOLLAR = "\ue000"
 
 _MAGICS_BY_SHELL: WeakKeyDictionary[InteractiveShell, Magics] = WeakKeyDictionary()
 
@@ -113,10 +117,13 @@ class Magics:
         _print_notes(self._session)
 
     def _make_line_magic(self, command: Command, parser: _Parser) -> Callable[[str], Any]:
+        @no_var_expand
         def magic(line: str) -> Any:
             if command.is_cell_magic:
                 self._check_is_above_cell(parser)
-            magic_line = parser.split(line)
+            # Two frames above this one is who called IPython for it, and may have variables.
+            expanded = self._shell.var_expand(_hide_dollars(line), 2)
+            magic_line = parser.split(expanded.replace(_HIDDEN_DOLLAR, "$"))
             if magic_line.words in (["--help"], ["-h"]):
                 print(parser.format_help())
                 return None
@@ -175,7 +182,7 @@ class Magics:
         if not (self._settings.quiet or getattr(arguments, "quiet", False)):
             self._show_answer(outcome)
         if outcome.error is not None:
-            if not isinstance(outcome.error, LowBalanceError):
+            if not isinstance(outcome.error, (LowBalanceError, BudgetError)):
                 display(outcome.frame)
             _show_in_one_line(outcome.error)
             raise outcome.error
@@ -287,6 +294,11 @@ def _make_parser(command: Command) -> _Parser:
 
 def _split(line: str) -> MagicLine:
     return split_line(line, has_escapes=os.name != "nt")
+
+
+def _hide_dollars(line: str) -> str:
+    """The line with its amounts of dollars out of IPython's sight, which would make 20 of $20."""
+    return _DOLLAR.sub(_HIDDEN_DOLLAR, line)
 
 
 def _separate_semicolons(lines: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The guard: how many credits must be left; pure."""
+"""The guard: how many credits must be left, and amounts as people write them; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from ..prices import PriceList
 
 __all__ = ["Requirement", "low_balance_error", "parse_required_credits", "parse_requirement"]
 
-_AMOUNT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(usd|credits)?", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"(?P<dollar>\$)?\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>usd|credits)?",
+    re.IGNORECASE,
+)
 
 
 class Requirement(NamedTuple):
@@ -63,25 +66,29 @@ def parse_requirement(
 
 
 def parse_required_credits(text: str, usd_per_credit: float) -> float:
-    """The credits in ``500``, ``500credits`` or ``5usd``.
+    """The credits in ``500``, ``500credits``, ``5usd`` or ``$5``.
 
     Raises:
         BadArgument: It is no such amount, or is in dollars while credits have no price.
     """
     match = _AMOUNT.fullmatch(text.strip())
-    amount = float(match[1]) if match else math.nan
+    unit = (match["unit"] or "").lower() if match else ""
+    is_contradiction = bool(match and match["dollar"]) and unit == "credits"
+    amount = float(match["number"]) if match and not is_contradiction else math.nan
     if not math.isfinite(amount):
         raise BadArgument(
             f"{text!r} is no amount of credits; use credits, such as 500, dollars, such as 5usd, or"
             " a job, such as '6 ultra'."
         )
-    if match and (match[2] or "").lower() == "usd":
+    if match and (match["dollar"] or unit == "usd"):
         if not usd_per_credit > 0:
             raise BadArgument(
                 f"{text!r} cannot be told in credits: usd_per_credit is {usd_per_credit:g}; use"
                 " credits, such as 500."
             )
-        return amount / usd_per_credit
+        amount /= usd_per_credit
+        if not math.isfinite(amount):
+            raise BadArgument(f"{text!r} is more than can be counted; use less.")
     return amount
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..analysis.budgets import BudgetChange
     from ..analysis.costs import Cost
     from ..analysis.cut_points import CutPoints
     from ..analysis.gaps import Gaps
@@ -196,6 +197,26 @@ class Journal:
         logged = self._query_either_log(lambda log: log.costs(since, until), local_only=local_only)
         costs_by_id = {each.id: each for each in (*logged, *unlogged)}
         return sorted(costs_by_id.values(), key=lambda each: each.started_at)
+
+    def budgets(self, *, local_only: bool = False) -> list[BudgetChange]:
+        """What was set, changed and removed of budgets, in no order.
+
+        Args:
+            local_only: Whether to ignore the shared log.
+
+        Raises:
+            LogError: The log could not be read.
+        """
+        return self._query_either_log(lambda log: log.budgets(), local_only=local_only)
+
+    def change_budget(self, change: BudgetChange) -> None:
+        """Logs a change of a budget, and sends it to the shared log.
+
+        Raises:
+            LogError: The log could not be written; the budget stays as it was.
+        """
+        self.log().write([], budgets=[change])
+        self.send()
 
     def readings(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from ..analysis.budgets import budgets_in_force
 from ..analysis.recent_days import lookback_start
 from ..analysis.summary import (
     Summary,
@@ -78,4 +79,5 @@ def summarize(
         topup_step=topup_step,
         order=journal.organization_order(local_only=local_only),
         next_job=next_job,
+        budgets=budgets_in_force(journal.budgets(local_only=local_only)),
     )

@@ -192,6 +192,7 @@ class Watch:
         state.failures_in_a_row = 0
         state.problem = " ".join(notes)
         self._update_balance(state, entries[0])
+        self._update_budgets(state)
         self._add_warnings(state)
         return 0.0
 
@@ -209,6 +210,21 @@ class Watch:
             state.name = self._session.organization_name(entry.organization)
         state.credits = entry.credits
         state.last_read_at = datetime.fromtimestamp(entry.read_at / 1e6, UTC)
+
+    def _update_budgets(self, state: WatchState) -> None:
+        from .budgets import spends_of_budgets
+
+        settings = self._session.settings
+        try:
+            state.budgets = spends_of_budgets(
+                self._session.journal,
+                [state.organization or ""],
+                settings.now(),
+                settings.zone(),
+            )
+        except StabilityMagicError:
+            # The log cannot be read; writing the next reading gives the warning.
+            state.budgets = ()
 
     def _add_warnings(self, state: WatchState) -> None:
         """Warns once of a balance that has become low, or that may soon be empty."""

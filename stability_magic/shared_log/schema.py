@@ -72,7 +72,24 @@ _READINGS = (
     """,
 )
 
-MIGRATIONS: Mapping[str, tuple[str, ...]] = {"m001_readings": _READINGS}
+_BUDGETS = (
+    # Without credits there is no such budget from then on.
+    """
+    CREATE TABLE IF NOT EXISTS {s}.budgets (
+        organization TEXT NOT NULL,
+        set_at BIGINT NOT NULL,
+        id UUID NOT NULL,
+        every TEXT NOT NULL,
+        credits DOUBLE PRECISION,
+        PRIMARY KEY (organization, set_at, id)
+    )
+    """,
+)
+
+MIGRATIONS: Mapping[str, tuple[str, ...]] = {
+    "m001_readings": _READINGS,
+    "m002_budgets": _BUDGETS,
+}
 
 _MIGRATIONS_TABLE = """
     CREATE TABLE IF NOT EXISTS {s}.migrations (
@@ -114,6 +131,8 @@ def _database_name(schema: str) -> str:
 def migrate(connection: psycopg.Connection[Any], schema: str, address: str) -> str:
     """Creates the tables that are missing.
 
+    Who may not create any uses the tables that are there, until their owner has added the others.
+
     Returns:
         The id of the log, chosen by the client that created it.
 
@@ -143,7 +162,12 @@ def _try_to_migrate(connection: psycopg.Connection[Any], schema: str, address: s
         pending = [each for each in MIGRATIONS if each not in applied]
         if not pending:
             return applied[next(iter(MIGRATIONS))]
-        _apply(connection, schema, pending)
+        try:
+            _apply(connection, schema, pending)
+        except errors.InsufficientPrivilege:
+            if not applied:
+                raise
+            return applied[next(iter(MIGRATIONS))]
 
 
 def _applied_migrations(connection: psycopg.Connection[Any], schema: str) -> dict[str, str]:

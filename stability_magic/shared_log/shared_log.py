@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -11,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psycopg
 
+from ..analysis.budgets import BudgetChange
 from ..analysis.costs import Cost
 from ..analysis.gaps import Gaps
 from ..analysis.series import Histories, Series, histories_from_series
 from ..analysis.windows import Window
 from ..errors import LogError
 from ..log.entries import Entry, KnownOrganizations, frame_from_columns, histories_from_columns
-from ..log.validity import FIRST_TIME, LAST_TIME, organization_fault
+from ..log.validity import FIRST_TIME, LAST_TIME, budget_fault, organization_fault
 from ..models import to_microseconds
 from ..text import clean_text, distinct_names
 from .connection import Target, connect, translate_errors, watchdog
 from .reader import Reader, ReadingRange
 from .schema import in_schema, migrate
 from .statements import (
+    BUDGET_ROWS,
     COST_COLUMNS,
     COST_FAULTS,
     COST_ROWS,
@@ -32,7 +35,7 @@ from .statements import (
     NAMES,
     READING_FAULTS,
 )
-from .writing import COSTS, ORGANIZATIONS, READINGS, insert
+from .writing import BUDGETS, COSTS, ORGANIZATIONS, READINGS, insert
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +114,19 @@ class SharedLog:
         """Adds costs, with the columns of ``COSTS``; returns how many were new."""
         with translate_errors(self.address):
             return insert(self._connection, self._schema, COSTS, rows)
+
+    def add_budgets(self, changes: Iterable[BudgetChange]) -> bool:
+        """Adds changes of budgets; returns whether the log has a table for them."""
+        rows = [
+            (each.organization, each.set_at, each.id.hex(), each.every, each.credits)
+            for each in changes
+        ]
+        with translate_errors(self.address):
+            try:
+                insert(self._connection, self._schema, BUDGETS, rows)
+            except psycopg.errors.UndefinedTable:
+                return False
+        return True
 
     def add_names(self, names: Mapping[str, tuple[int, str]]) -> int:
         """Adds organizations, or newer names of organizations.
@@ -234,6 +250,27 @@ class SharedLog:
             named_rows = [dict(zip(COST_COLUMNS, row, strict=True)) for row in rows]
         return [
             _cost_from_row(each) for each in named_rows if _is_organization(each["organization"])
+        ]
+
+    def budgets(self) -> list[BudgetChange]:
+        """What was set, changed and removed of budgets, in no order.
+
+        There are none where the log has no table for them yet, or lets this user not read it.
+        """
+        with translate_errors(self.address), watchdog(self._connection):
+            try:
+                rows = self._connection.execute(in_schema(BUDGET_ROWS, self._schema)).fetchall()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+                return []
+        changes = [
+            BudgetChange(organization, every, set_at, credits, change_id.bytes)
+            for organization, every, set_at, credits, change_id in rows
+        ]
+        return [
+            each
+            for each in changes
+            if _is_organization(each.organization)
+            and budget_fault(*dataclasses.astuple(each)) is None
         ]
 
     def count_left_out(

@@ -16,6 +16,7 @@ from ..log.validity import FIRST_TIME, LAST_TIME, MAX_NAME_LENGTH, MAX_TEXT_LENG
 
 __all__ = [
     "AMOUNTS",
+    "BUDGET_ROWS",
     "CONDENSED",
     "COST_COLUMNS",
     "COST_FAULTS",
@@ -289,3 +290,6 @@ INVALID_READINGS = f"""
 INVALID_COSTS = f"""
     SELECT {_fault_counts(_COST_CHECKS)} FROM {{s}}.costs WHERE NOT ({_VALID_COST})
 """  # noqa: S608 - names of our own
+
+# Who sets a budget changes it a few times a year, so that all changes are few rows.
+BUDGET_ROWS = "SELECT organization, every, set_at, credits, id FROM {s}.budgets"

@@ -67,7 +67,16 @@ def send(
         total += len(batch.readings)
         if len(batch.readings) == _BATCH_SIZE:
             report_progress(total)
+    _send_budgets(outbox, shared, log_number)
     return SentCounts(new, total - new, costs, organizations)
+
+
+def _send_budgets(outbox: Outbox, shared: SharedLog, log_number: int) -> None:
+    """Sends changes of budgets; where the shared log has no table for them, they wait."""
+    unsent = outbox.unsent_budgets(log_number)
+    # What is not valid is noted as done too, so that it does not come up again and again.
+    if unsent and shared.add_budgets(each for each in unsent.values() if each is not None):
+        outbox.mark_budgets_sent(log_number, unsent)
 
 
 def send_entries(shared: SharedLog, entries: Iterable[Entry]) -> None:

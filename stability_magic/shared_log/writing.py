@@ -9,11 +9,18 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import errors
 
-from ..log.validity import cost_fault, organization_fault, reading_fault, text_fault, time_fault
+from ..log.validity import (
+    budget_fault,
+    cost_fault,
+    organization_fault,
+    reading_fault,
+    text_fault,
+    time_fault,
+)
 from .connection import watchdog
 from .schema import in_schema
 
-__all__ = ["COSTS", "ORGANIZATIONS", "READINGS", "Table", "insert"]
+__all__ = ["BUDGETS", "COSTS", "ORGANIZATIONS", "READINGS", "Table", "insert"]
 
 # Up to so many rows are inserted one by one; more are copied into a temporary table first.
 _MAX_ROWS_WITHOUT_COPY = 500
@@ -61,6 +68,12 @@ def _cost_fault(
     )
 
 
+def _budget_fault(
+    organization: Any, set_at: Any, change_id: Any, every: Any, credits: Any
+) -> str | None:
+    return budget_fault(organization, every, set_at, credits, _id_bytes(change_id))
+
+
 def _name_fault(organization: Any, seen_at: Any, name: Any) -> str | None:
     return organization_fault(organization) or time_fault(seen_at) or text_fault(name)
 
@@ -103,6 +116,18 @@ COSTS = Table(
     },
     3,
     _cost_fault,
+)
+BUDGETS = Table(
+    "budgets",
+    {
+        "organization": "TEXT",
+        "set_at": "BIGINT",
+        "id": "UUID",
+        "every": "TEXT",
+        "credits": "DOUBLE PRECISION",
+    },
+    3,
+    _budget_fault,
 )
 ORGANIZATIONS = Table(
     "organizations",

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.outcome import Outcome
 from ..commands.parser import CommandParser
-from ..errors import BadArgument, LowBalanceError, SettingsError, StabilityMagicError
+from ..errors import (
+    BadArgument,
+    BudgetError,
+    LowBalanceError,
+    SettingsError,
+    StabilityMagicError,
+)
 from ..session.session import Session
 from ..settings import StabilityMagic, expand_path
 from ..text import clean_text
@@ -43,7 +49,9 @@ _STYLES = {".csv": "csv", ".json": "json", ".prom": "openmetrics"}
 # Those that the package has completions for, which tests/helpers/shell_completions.py makes.
 SHELLS = ("bash", "fish", "tcsh", "zsh")
 
-_DONE, _FAILED, _WRONG_ARGUMENTS, _LOW_BALANCE, _INTERRUPTED = 0, 1, 2, 3, 130
+_DONE, _FAILED, _WRONG_ARGUMENTS, _NOT_MET, _INTERRUPTED = 0, 1, 2, 3, 130
+# Everything went well, and what was read does not meet a condition of the user's.
+_NOT_MET_ERRORS = (LowBalanceError, BudgetError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 for success, 1 if the service, the log or the settings failed, 2 for
-        wrong arguments (argparse exits by itself), 3 if fewer credits are left than required.
+        wrong arguments (argparse exits by itself), 3 if fewer credits are left than
+        required, or more are spent than a budget allows.
     """
     with Output() as output:
         parser = make_parser(output)
@@ -128,7 +137,7 @@ def make_parser(output: Output) -> _Parser:
         prog=_PROGRAM,
         description="Stability AI's credit balance: read, logged, and plotted over time.",
         epilog=f"Without a key: {_PROGRAM} demo. Exit codes: 0 done, 1 failed, 2 wrong arguments,"
-        " 3 less is left than --require says.",
+        " 3 less is left than --require says, or a budget is passed.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -228,7 +237,7 @@ def _print_answer(
         _print_summary(output, settings, outcome.summaries, _style(arguments, file, "table"), file)
         return
     style = _style(arguments, file, "table" if output.is_terminal and not file else "csv")
-    if file or not (style == "table" and isinstance(outcome.error, LowBalanceError)):
+    if file or not (style == "table" and isinstance(outcome.error, _NOT_MET_ERRORS)):
         # A table would only tell people once more what the error tells; programs get their data.
         _print_frame(output, settings, outcome, style, file)
 
@@ -364,7 +373,7 @@ def _report_error(output: Output, session: Session, error: StabilityMagicError) 
     """Prints an error, and returns the exit code for it."""
     _print_notes(output, session)
     output.line(f"{type(error).__name__}: {command_line_words(str(error), _PROGRAM)}")
-    return _LOW_BALANCE if isinstance(error, LowBalanceError) else _FAILED
+    return _NOT_MET if isinstance(error, _NOT_MET_ERRORS) else _FAILED
 
 
 def _serve_demo(output: Output, demo: Demo) -> int:

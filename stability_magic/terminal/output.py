@@ -73,9 +73,9 @@ class Output:
         """Writes a summary to standard output; its head stands out where there may be colour."""
         lines = _clean_lines(text).split("\n")
         if self.is_terminal and has_colour:
-            low = next((each for each in lines[1:3] if each.startswith("LOW")), None)
-            if low is not None:
-                lines[lines.index(low)] = f"{_BOLD_RED}{low}{_PLAIN}"
+            for number, line in enumerate(lines[1:4], start=1):
+                if line.startswith(("LOW", "OVER BUDGET")):
+                    lines[number] = f"{_BOLD_RED}{line}{_PLAIN}"
             lines[0] = f"{_BOLD}{lines[0]}{_PLAIN}"
         self._write_output("\n".join(lines))
 

@@ -108,7 +108,7 @@ def test_all_text_can_be_read(theme: str, pages: list[str]) -> None:
     """At least 4.3:1 in ink; names in their own colours are bold, and 3:1 is enough for them."""
     histories = histories_from_frame(many_organizations(4))
     for each in (histories, histories_from_frame(many_organizations(7))):
-        figure = usage_picture(each, "day", forecast=True, low_balance=900, look=Look(theme=theme))
+        figure = usage_picture(each, "day", recent=each, low_balance=900, look=Look(theme=theme))
         for text in shown_texts(figure):
             least = 3 if text.get_weight() == "bold" else 4.25
             assert all(contrast(text.get_color(), page) >= least for page in pages)

@@ -61,7 +61,7 @@ def test_without_a_price_there_are_no_dollars() -> None:
     """Credits alone are the answer then, also on the axis and at top-ups."""
     assert priced(759, 0, " credits") == "759 credits"
     histories = histories_from_frame(series_of("60D", "3h"))
-    figure = usage_picture(histories, "day", forecast=True, look=Look(usd_per_credit=0))
+    figure = usage_picture(histories, "day", recent=histories, look=Look(usd_per_credit=0))
     assert not [each for each in texts_of(figure) if "$" in each]
 
 

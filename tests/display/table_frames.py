@@ -114,11 +114,13 @@ def all_frames() -> dict[str, pd.DataFrame]:
     at = _microseconds(NOW)
     job = parse_job("40 ultra + 12 erase", PriceList(), NOW.date())
     watch = ("org-one", "Studio", at, timedelta(minutes=10), 990.0, 10.0, at, at, 0)
+    budget = ("org-one", "Studio", "day", 500.0, at, at + 1, 10.0, 490.0, 0.02, 20.0, 15.0, 30.0)
     return {
         "readings": readings,
         "readings with host": readings_of({"org-one": falling}, hosts=True),
         "usage": usage(readings),
         "forecast": forecast(readings),
+        "budget": frame_from_rows("budget", [(*budget, False, 0.0, 0.1, "28.0 days")], UTC),
         "costs": costs_of(24.0, 0.0, None),
         "summary": summary_of(24.0, 8.0, labels=["render", "upscale"], outside=5.0),
         "organizations": organizations_frame(account, show_email=False),

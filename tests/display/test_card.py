@@ -8,10 +8,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from stability_magic.analysis.budgets import Budget
 from stability_magic.analysis.series import histories_from_frame
 from stability_magic.analysis.summary import summaries
 from stability_magic.display.card import MAX_CARD_BYTES, balance_card
-from stability_magic.display.palette import SERIES_COLOURS
+from stability_magic.display.palette import LOW_COLOUR, SERIES_COLOURS
+from stability_magic.when import BUDGET_PERIODS
 
 from ..analysis.summary_readings import NOW, make_readings, make_summaries
 
@@ -151,3 +153,28 @@ def test_an_organization_has_the_colour_that_the_log_gives_it():
     alone = balance_card(several[2:], NOW, usd_per_credit=0.01)
     assert SERIES_COLOURS[2] in alone
     assert SERIES_COLOURS[0] not in alone
+
+
+def made_budgets(budget):
+    """Summaries of two organizations, of which the first has budgets."""
+    readings = make_readings(2)
+    histories = histories_from_frame(readings)
+    budgets = [Budget("org-0", each, budget, 0) for each in BUDGET_PERIODS]
+    return summaries(histories, histories, NOW, usd_per_credit=0.01, budgets=budgets)
+
+
+@pytest.mark.parametrize(("budget", "words"), [(1e6, "budget: "), (1e-4, "OVER BUDGET: ")])
+def test_budgets_stand_beside_what_is_left(budget, words):
+    """In red once they are passed; the card stays small."""
+    summaries_made = made_budgets(budget)
+    html = balance_card(summaries_made[:1], NOW, usd_per_credit=0.01)
+    assert len(html.encode()) <= MAX_CARD_BYTES
+    page = Page(html)
+    assert page.text.count(words) == 3
+    assert " this month" in page.text
+    assert html.count(LOW_COLOUR) == (3 if budget < 1 else 0)
+    several = balance_card(summaries_made, NOW, usd_per_credit=0.01)
+    assert several.count("OVER BUDGET") == (1 if budget < 1 else 0)
+    for summary in summaries_made[:1]:
+        windows = [summary.windows[each] for each in ("today", "this week", "this month")]
+        assert [each.spent for each in summary.budgets] == [each.spent for each in windows]

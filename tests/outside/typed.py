@@ -24,6 +24,7 @@ from stability_magic import (
     AuthenticationError,
     Balance,
     BalanceLog,
+    BudgetError,
     LogError,
     LowBalanceError,
     Organization,
@@ -123,8 +124,6 @@ def errors() -> str:
         return str(error)
     except ApiError as error:
         return str(error)
-    except LowBalanceError as error:
-        assert_type((error.credits, error.required), tuple[float, float])
     except LogError as error:
         assert_type(error.path, Path | str)
     except SettingsError as error:
@@ -134,7 +133,19 @@ def errors() -> str:
     statuses: list[type[StatusError]] = [AuthenticationError, PermissionDeniedError, RateLimitError]
     api_errors: list[type[ApiError]] = [TransportError, StatusError, ResponseError]
     all_errors: list[type[StabilityMagicError]] = [*api_errors, SettingsError, LogError]
-    return f"{statuses} {all_errors} {LowBalanceError('', credits=1, required=2)}"
+    return f"{statuses} {all_errors}"
+
+
+def conditions() -> StabilityMagicError:
+    """So have those that say that a condition of the user's is not met."""
+    try:
+        values()
+    except LowBalanceError as error:
+        assert_type((error.credits, error.required), tuple[float, float])
+    except BudgetError as error:
+        assert_type((error.spent, error.budget), tuple[float, float])
+        return LowBalanceError("", credits=1, required=2)
+    return BudgetError("", spent=2, budget=1)
 
 
 def extension(shell: InteractiveShell) -> None:

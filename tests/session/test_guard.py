@@ -52,7 +52,20 @@ def run_balance(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "required",
-    ["500", "5usd", "5USD", "'5 usd'", "499.999", "0", "500credits", "'62 ultra'", "erase"],
+    [
+        "500",
+        "5usd",
+        "5USD",
+        "'5 usd'",
+        "$5",
+        "'$5'",
+        "$4.99",
+        "499.999",
+        "0",
+        "500credits",
+        "'62 ultra'",
+        "erase",
+    ],
 )
 def test_enough_is_enough(shell, api, required):
     """Even exactly as much as is required, in credits or in dollars."""
@@ -62,7 +75,7 @@ def test_enough_is_enough(shell, api, required):
 
 @pytest.mark.parametrize(
     ("required", "credits"),
-    [("500.01", 500.01), ("6usd", 600.0), ("'60 ultra + 8 core'", 504.0)],
+    [("500.01", 500.01), ("6usd", 600.0), ("$6", 600.0), ("'60 ultra + 8 core'", 504.0)],
 )
 def test_less_than_required_raises_after_it_was_logged(
     shell, api, capsys, log_path, required, credits
@@ -94,6 +107,8 @@ def test_one_low_organization_is_enough_to_stop(shell, api):
         "lots",
         "''",
         "-5",
+        "$",
+        "$5credits",
         "nan",
         "inf",
         "1e3",

@@ -140,9 +140,7 @@ def test_a_picture_is_the_same(logs, row_counts):
     cut_points = picture_cut_points("day", BERLIN, since, until)
     histories = shared.histories(None, since, until, cut_points)
     recent = shared.histories(None, since, until, forecast_cut_points)
-    picture = usage_picture(
-        histories, "day", since=since, until=until, forecast=True, recent=recent
-    )
+    picture = usage_picture(histories, "day", since=since, until=until, recent=recent)
     assert row_counts
     for axes, expected_axes in zip(picture.axes, expected.axes, strict=True):
         np.testing.assert_allclose(axes.get_xlim(), expected_axes.get_xlim())
