@@ -26,14 +26,14 @@ from ..errors import BadArgument, LowBalanceError, StabilityMagicError
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_line, clean_text
-from .cells import CellTracker
+from .cells import CellTracker, EndCallback
 from .completions import completions
 from .frame_printer import FramePrinters
 from .watch_display import WatchDisplay
 from .words import MagicLine, split_line
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
     from matplotlib.figure import Figure
 
     from ..commands.outcome import Outcome
@@ -195,11 +195,11 @@ class Magics:
         elif text:
             print(text.rstrip("\n"))
 
-    def _make_cost_callback(self, cost_meter: CellCostMeter) -> Callable[[str | None], None]:
-        def callback(cell_id: str | None) -> None:
+    def _make_cost_callback(self, cost_meter: CellCostMeter) -> EndCallback:
+        def callback(cell_id: str | None, _: ExecutionResult | None) -> None:
             try:
                 with self._session.command():
-                    line = cost_meter.finish(cell_id)
+                    line = cost_meter.finish(cell_id).line
             except StabilityMagicError as error:
                 line = ""
                 self._session.notes.append(f"The cost was not logged. {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -246,6 +246,7 @@ class Session:
         label: str | None = None,
         should_log: bool = True,
         source: str = "",
+        on_entries: Callable[[Sequence[Entry]], None] | None = None,
     ) -> tuple[list[Entry], list[StabilityMagicError]]:
         """Reads balances and logs them; other threads of this session wait meanwhile.
 
@@ -256,15 +257,24 @@ class Session:
             label: A note to keep with the readings.
             should_log: Whether to log them.
             source: What takes the readings; empty for the session's own source.
+            on_entries: Called with the entries before they are logged, for which it may be
+                necessary to wait.
 
         Returns:
             The entries of the readings, and the errors of the balances that could not be read.
         """
         with self._lock:
-            return self._take_readings(organizations, label, should_log, source or self.source)
+            return self._take_readings(
+                organizations, label, should_log, source or self.source, on_entries
+            )
 
     def _take_readings(
-        self, organizations: Sequence[str | None], label: str | None, should_log: bool, source: str
+        self,
+        organizations: Sequence[str | None],
+        label: str | None,
+        should_log: bool,
+        source: str,
+        on_entries: Callable[[Sequence[Entry]], None] | None,
     ) -> tuple[list[Entry], list[StabilityMagicError]]:
         from ..log.balance_log import entry_from_balance
 
@@ -278,6 +288,8 @@ class Session:
         entries = [
             entry_from_balance(each, source=source, label=label, host=host) for each in balances
         ]
+        if on_entries is not None:
+            on_entries(entries)
         if should_log and entries:
             was_written = journal.write(
                 log,
