@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .charts.plots import plot_usage as plot_usage
     from .errors import ApiError as ApiError
     from .errors import AuthenticationError as AuthenticationError
+    from .errors import BudgetError as BudgetError
     from .errors import LogError as LogError
     from .errors import LowBalanceError as LowBalanceError
     from .errors import PermissionDeniedError as PermissionDeniedError
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .models import Account as Account
     from .models import Balance as Balance
     from .models import Organization as Organization
+    from .session.cost_blocks import cost as cost
+    from .session.cost_blocks import costed as costed
     from .version import __version__ as __version__
 
 # The module of each public name. They are imported on first use: pandas, matplotlib and requests
@@ -48,6 +51,9 @@ _MODULES_BY_NAME = {
     "AuthenticationError": "errors",
     "Balance": "models",
     "BalanceLog": "log.balance_log",
+    "BudgetError": "errors",
+    "cost": "session.cost_blocks",
+    "costed": "session.cost_blocks",
     "forecast": "analysis.forecast",
     "LogError": "errors",
     "LowBalanceError": "errors",
@@ -72,6 +78,7 @@ __all__ = [
     "AuthenticationError",
     "Balance",
     "BalanceLog",
+    "BudgetError",
     "LogError",
     "LowBalanceError",
     "Organization",
@@ -84,6 +91,8 @@ __all__ = [
     "StatusError",
     "TransportError",
     "__version__",
+    "cost",
+    "costed",
     "forecast",
     "load_ipython_extension",
     "plot_balance",

@@ -12,6 +12,7 @@
     │   │   └── RateLimitError         429, .retry_after in seconds
     │   └── ResponseError              not what the API documents
     ├── LowBalanceError                .credits, .required
+    ├── BudgetError                    .spent, .budget
     └── LogError                       .path
 """
 
@@ -24,6 +25,7 @@ from .text import clean_text
 __all__ = [
     "ApiError",
     "AuthenticationError",
+    "BudgetError",
     "LogError",
     "LowBalanceError",
     "PermissionDeniedError",
@@ -125,6 +127,20 @@ class LowBalanceError(StabilityMagicError):
         super().__init__(message)
         self.credits = credits
         self.required = required
+
+
+class BudgetError(StabilityMagicError):
+    """More was spent than a budget or a cap allows.
+
+    Attributes:
+        spent: What was spent, in credits; NaN where that is not known.
+        budget: What may be spent, in credits.
+    """
+
+    def __init__(self, message: str, *, spent: float, budget: float) -> None:
+        super().__init__(message)
+        self.spent = spent
+        self.budget = budget
 
 
 class LogError(StabilityMagicError):

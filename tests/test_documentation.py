@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 ERRORS = {
     "ApiError": "StabilityMagicError",
     "AuthenticationError": "StatusError",
+    "BudgetError": "StabilityMagicError",
     "LogError": "StabilityMagicError",
     "LowBalanceError": "StabilityMagicError",
     "PermissionDeniedError": "StatusError",
@@ -61,7 +62,7 @@ OPTIONS = {
     "usage": {"--by", "-o", "--since", "--until", "--on", "--local"},
     "plot": {"--by", "-o", "--since", "--until", "--on", "--forecast", "--output", "--local"},
     "forecast": {"-o", "--local"},
-    "cost": {"label", "-o", "--settle"},
+    "cost": {"label", "--max", "--fail-closed", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},

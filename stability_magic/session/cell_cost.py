@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import LogError, StabilityMagicError
 from ..log.waiting import waiting_budget, waiting_left
 from ..models import to_microseconds
+from .interrupts import not_interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,7 @@ class CellCostMeter:
         self._label = label
         self._settle = settle
         self._entries_meanwhile: list[Entry] = []
+        self._has_ended = False
         self._entry_before = self._take_reading()
         # Head and end of the cell are one command to whoever waits for it.
         self._waiting_left = waiting_left()
@@ -91,17 +93,19 @@ class CellCostMeter:
                 of another account, to which the cell may have changed.
 
         Raises:
-            StabilityMagicError: The balance could not be read.
+            StabilityMagicError: The balance could not be read, or it is that of another account.
         """
 
         def keep(entries: Sequence[Entry]) -> None:
             for each in entries:
-                if self._is_same_account(each):
+                if self._is_same_account(each) and not self._has_ended:
                     self._entries_meanwhile.append(each)
                     on_entry(each)
 
-        self._take_reading(keep)
+        if not self._is_same_account(self._take_reading(keep)):
+            raise StabilityMagicError("The key or the service was changed in the cell.")
 
+    @not_interrupted
     def finish(self, cell_id: str | None) -> MeasuredCost:
         """Reads the balance until it has settled, and logs the cost.
 
@@ -109,6 +113,7 @@ class CellCostMeter:
             cell_id: The cell's id, where the front end gives it.
         """
         seconds = time.perf_counter() - self._start_time
+        self._has_ended = True
         with waiting_budget(self._waiting_left):
             return self._finish(seconds, cell_id)
 

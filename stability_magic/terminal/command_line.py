@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.outcome import Outcome
 from ..commands.parser import CommandParser
-from ..errors import BadArgument, LowBalanceError, StabilityMagicError
+from ..errors import BadArgument, BudgetError, LowBalanceError, StabilityMagicError
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_text
@@ -276,7 +276,7 @@ def _report_error(output: Output, session: Session, error: StabilityMagicError) 
     """Prints an error, and returns the exit code for it."""
     _print_notes(output, session)
     output.line(f"{type(error).__name__}: {command_line_words(str(error), _PROGRAM)}")
-    return _LOW_BALANCE if isinstance(error, LowBalanceError) else _FAILED
+    return _LOW_BALANCE if isinstance(error, LowBalanceError | BudgetError) else _FAILED
 
 
 def _serve_demo(output: Output, demo: Demo) -> int:

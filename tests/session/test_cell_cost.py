@@ -115,7 +115,7 @@ def test_a_cell_run_within_the_cell_may_have_a_cost_of_its_own(shell, api, capsy
     shell.run_cell(cell).raise_error()
     assert shell.user_ns["w"] == 2
     inner_line, outer_line = capsys.readouterr().out.splitlines()
-    assert inner_line.startswith("inner: about 10.00 credits")
+    assert inner_line.startswith("inner: 10.00 credits")
     assert outer_line.startswith("outer: about 10.00 credits")
 
 
