@@ -295,15 +295,21 @@ def costed(
 
 
 def _tell(error: BudgetError | None, notes: list[str], ended_by: BaseException | None) -> None:
-    """Raises the error, or warns."""
-    if error is None:
+    """Raises the error of a cap; tells the notes with whatever error there is, or warns."""
+    shown_error = error or ended_by
+    if shown_error is None:
         _warn(notes)
         return
     for each in notes:
-        error.add_note(each)
-    raise error from ended_by
+        shown_error.add_note(f"stability_magic: {each}")
+    if error is not None:
+        raise error from ended_by
 
 
 def _warn(notes: list[str]) -> None:
+    """Warns of the line that uses the block or the function."""
+    level = 1
+    while sys._getframe(level).f_code.co_filename == __file__:
+        level += 1
     for each in notes:
-        warnings.warn(f"stability_magic: {each}", stacklevel=3)
+        warnings.warn(f"stability_magic: {each}", stacklevel=level + 1)

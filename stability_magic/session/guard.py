@@ -82,7 +82,8 @@ def cap_error(
     """
     return BudgetError(
         f"{cap_text(label, cap, usd_per_credit)}, and {credits_text(spent)}"
-        f" ({usd_text(spent * usd_per_credit)}) were spent while it ran; {ending}.",
+        f" ({usd_text(spent * usd_per_credit)}) were spent while it ran; {ending}. Set a higher"
+        " cap, or use less.",
         spent=spent,
         budget=cap,
     )

@@ -103,7 +103,7 @@ class SpendingCap:
             self._code.end()
 
     def error(self, cost: MeasuredCost, ended_by: BaseException | None) -> BudgetError | None:
-        """The error to raise after the cell; None where the cap was kept or something else ended it.
+        """The error to raise after the cell; None where it kept the cap or ended for other reasons.
 
         Args:
             cost: What the cell cost.
@@ -113,7 +113,8 @@ class SpendingCap:
         spent = self._spent if math.isnan(cost.fallen) else max(self._spent, cost.fallen)
         is_over = self._is_over(spent)
         if self._is_from_elsewhere(ended_by):
-            if is_over:
+            # Another cap tells enough.
+            if is_over and not isinstance(ended_by, BudgetError | Interrupted):
                 self._session.notes.append(
                     f"{self._cap_text()}, and {credits_text(spent)} were spent while it ran."
                 )
