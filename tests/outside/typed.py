@@ -24,6 +24,7 @@ from stability_magic import (
     AuthenticationError,
     Balance,
     BalanceLog,
+    BudgetError,
     LogError,
     LowBalanceError,
     Organization,
@@ -36,6 +37,8 @@ from stability_magic import (
     StatusError,
     TransportError,
     __version__,
+    cost,
+    costed,
     forecast,
     plot_balance,
     plot_spend,
@@ -125,6 +128,8 @@ def errors() -> str:
         return str(error)
     except LowBalanceError as error:
         assert_type((error.credits, error.required), tuple[float, float])
+    except BudgetError as error:
+        assert_type((error.spent, error.budget), tuple[float, float])
     except LogError as error:
         assert_type(error.path, Path | str)
     except SettingsError as error:
@@ -134,7 +139,31 @@ def errors() -> str:
     statuses: list[type[StatusError]] = [AuthenticationError, PermissionDeniedError, RateLimitError]
     api_errors: list[type[ApiError]] = [TransportError, StatusError, ResponseError]
     all_errors: list[type[StabilityMagicError]] = [*api_errors, SettingsError, LogError]
-    return f"{statuses} {all_errors} {LowBalanceError('', credits=1, required=2)}"
+    budget_error = BudgetError("", spent=2, budget=1)
+    return f"{statuses} {all_errors} {LowBalanceError('', credits=1, required=2)} {budget_error}"
+
+
+@costed
+def render(prompt: str, *, size: int = 1) -> list[str]:
+    """Costs something."""
+    return [prompt] * size
+
+
+@costed(label="upscale", max="2usd", fail_closed=True)
+async def upscale(image: str) -> bytes:
+    """Costs something, too."""
+    return image.encode()
+
+
+async def costs() -> None:
+    """Measures blocks and functions, which stay what they are."""
+    with cost("render", max=200, organization=None, settle=0.5) as block:
+        assert_type(render("a cat", size=2), list[str])
+    assert_type((block.spent, block.usd, block.seconds), tuple[float, float, float])
+    assert_type(block.exact, bool)
+    assert_type(block.label, str | None)
+    async with cost() as block:
+        assert_type(await upscale("a cat"), bytes)
 
 
 def extension(shell: InteractiveShell) -> None:
@@ -161,6 +190,10 @@ def mistakes(readings: pd.DataFrame, balance: Balance) -> None:
     forecast(readings, NOW)  # type: ignore[call-arg]
     plot_balance(readings, plot_spend(readings))  # type: ignore[call-arg]
     plot_usage(readings).savefigure("usage.png")  # type: ignore[attr-defined]
+    cost(max=[200])  # type: ignore[arg-type]
+    cost("render", 200)  # type: ignore[call-arg]
+    render(5)  # type: ignore[arg-type]
+    BudgetError("no figures")  # type: ignore[call-arg]
     raise StatusError("no status")  # type: ignore[call-arg]
 
 
