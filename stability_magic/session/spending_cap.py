@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from ..display.wording import credits_text
 from ..errors import BadArgument, BudgetError
-from ..text import clean_text, shorten
 from .guard import cap_error, cap_text
 from .interrupts import Interrupted, can_interrupt
 from .watch_schedule import next_due, seconds_until_next
@@ -35,7 +34,6 @@ _MOST_FAILURES = 5
 # Seconds between two attempts to interrupt a cell.
 _TRY_AGAIN = 0.25
 _MOST_NOTES = 3
-_LONGEST_ERROR = 100
 
 
 def check_can_be_capped() -> None:
@@ -166,8 +164,8 @@ class SpendingCap:
             return f"{how}, and ended without an error"
         if isinstance(ended_by, Interrupted | asyncio.CancelledError):
             return how
-        message = shorten(clean_text(f"{type(ended_by).__name__}: {ended_by}"), _LONGEST_ERROR)
-        return f"{how}, and ended with {message.rstrip(' .:')}"
+        # Not what it says, which is the cell's own, and may hold anything.
+        return f"{how}, and ended with {type(ended_by).__name__}"
 
     def _tell_failures(self) -> None:
         self._session.notes.extend(self._notes)

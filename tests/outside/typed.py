@@ -128,8 +128,6 @@ def errors() -> str:
         return str(error)
     except LowBalanceError as error:
         assert_type((error.credits, error.required), tuple[float, float])
-    except BudgetError as error:
-        assert_type((error.spent, error.budget), tuple[float, float])
     except LogError as error:
         assert_type(error.path, Path | str)
     except SettingsError as error:
@@ -162,8 +160,11 @@ async def costs() -> None:
     assert_type((block.spent, block.usd, block.seconds), tuple[float, float, float])
     assert_type(block.exact, bool)
     assert_type(block.label, str | None)
-    async with cost() as block:
-        assert_type(await upscale("a cat"), bytes)
+    try:
+        async with cost() as block:
+            assert_type(await upscale("a cat"), bytes)
+    except BudgetError as error:
+        assert_type((error.spent, error.budget), tuple[float, float])
 
 
 def extension(shell: InteractiveShell) -> None:
