@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .models import Account as Account
     from .models import Balance as Balance
     from .models import Organization as Organization
+    from .session.cost_blocks import cost as cost
+    from .session.cost_blocks import costed as costed
     from .version import __version__ as __version__
 
 # The module of each public name. They are imported on first use: pandas, matplotlib and requests
@@ -50,6 +52,8 @@ _MODULES_BY_NAME = {
     "Balance": "models",
     "BalanceLog": "log.balance_log",
     "BudgetError": "errors",
+    "cost": "session.cost_blocks",
+    "costed": "session.cost_blocks",
     "forecast": "analysis.forecast",
     "LogError": "errors",
     "LowBalanceError": "errors",
@@ -87,6 +91,8 @@ __all__ = [
     "StatusError",
     "TransportError",
     "__version__",
+    "cost",
+    "costed",
     "forecast",
     "load_ipython_extension",
     "plot_balance",

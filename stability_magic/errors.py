@@ -130,11 +130,11 @@ class LowBalanceError(StabilityMagicError):
 
 
 class BudgetError(StabilityMagicError):
-    """More was spent than a budget allows.
+    """More was spent than a budget or a cap allows.
 
     Attributes:
-        spent: What was spent, in credits.
-        budget: What might be spent, in credits.
+        spent: What was spent, in credits; NaN where that is not known.
+        budget: What may be spent, in credits.
     """
 
     def __init__(self, message: str, *, spent: float, budget: float) -> None:

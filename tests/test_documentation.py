@@ -65,7 +65,7 @@ OPTIONS = {
     "prices": {"operations", "--since", "--on", "--local"},
     "estimate": {"job", "-o", "--local"},
     "budget": {"amount", "--every", "--check", "--remove", "-o", "-a", "--local"},
-    "cost": {"label", "-o", "--settle"},
+    "cost": {"label", "--max", "--fail-closed", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},

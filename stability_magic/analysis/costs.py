@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .changes import spent_and_topped_up
+from .doubtful import doubt_of_newest, is_doubtful
 from .frames import those_that_count
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "change_of",
     "has_overlap",
     "spent_shortly_before",
+    "spent_so_far",
 ]
 
 # Spending this shortly before a cell, outside all cells, probably went on during the cell.
@@ -70,6 +72,25 @@ def change_of(credits: Iterable[float]) -> Change:
     values = np.array(list(credits), dtype=np.float64)
     spent, topped_up = spent_and_topped_up(np.zeros(len(values), np.int64), values)
     return Change(float(np.nansum(spent)), bool(np.nansum(topped_up) > 0))
+
+
+def spent_so_far(times: Iterable[int], credits: Iterable[float]) -> float:
+    """What one organization is seen to have spent, in credits, by readings that are still taken.
+
+    A sudden 0 that may be wrong does not count before a second reading tells it, too.
+
+    Args:
+        times: In microseconds since 1970 UTC.
+        credits: The balance at each of these times.
+    """
+    instants = np.array([*times], dtype=np.int64)
+    balances = np.array([*credits], dtype=np.float64)
+    order = np.lexsort((-balances, instants))
+    instants, balances = instants[order], balances[order]
+    counts = ~is_doubtful(instants, balances)
+    if len(balances) and balances[-1] == 0.0 and doubt_of_newest(instants, balances):
+        counts[-1] = False
+    return change_of(balances[counts]).spent
 
 
 def change_between(readings: pd.DataFrame, first: int, last: int) -> Change:

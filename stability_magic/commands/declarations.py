@@ -316,10 +316,25 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "cost",
         "Tell and log what the cell below costs: the balance is read before and after it.",
-        ("", "render", "'night batch' -o org-1234 --settle 5"),
+        ("", "render", "render --max 200", "'night batch' -o org-1234 --settle 5"),
         service_commands.cost,
         (
             _LABEL,
+            Argument(
+                ("--max",),
+                {
+                    "metavar": "N",
+                    "help": "interrupt the cell when so much is spent: credits (200) or US dollars"
+                    " (2usd)",
+                },
+            ),
+            Argument(
+                ("--fail-closed",),
+                {
+                    "action": "store_true",
+                    "help": "with --max: also when the balance could not be read for 30 seconds",
+                },
+            ),
             Argument(("-o", "--organization"), {"metavar": "ID", "help": "an organization's id"}),
             Argument(
                 ("--settle",),

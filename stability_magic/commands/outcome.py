@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..analysis.summary import Summary
     from ..display.check_text import Check
     from ..session.cell_cost import CellCostMeter
+    from ..session.spending_cap import SpendingCap
     from ..session.watch import Watch
 
 __all__ = ["Outcome"]
@@ -30,6 +31,7 @@ class Outcome:
         figure: The picture.
         error: What failed in part; to be raised after the rest has been shown.
         cost_meter: The meter to finish after the cell has run.
+        spending_cap: The cap to keep while the cell runs.
         watch: The watch to start; it needs a function that shows each reading.
         summaries: What there is to know at a glance, of each organization; None for a command that
             tells something else.
@@ -42,6 +44,7 @@ class Outcome:
     figure: Figure | None = None
     error: StabilityMagicError | None = None
     cost_meter: CellCostMeter | None = None
+    spending_cap: SpendingCap | None = None
     watch: Watch | None = None
     summaries: tuple[Summary, ...] | None = None
     checks: tuple[Check, ...] | None = None

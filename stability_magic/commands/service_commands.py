@@ -200,13 +200,24 @@ def _combine_errors(
 
 def cost(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ..session.cell_cost import CellCostMeter
+    from ..session.guard import parse_cap
+    from ..session.spending_cap import SpendingCap, check_can_be_capped
 
     settle = _parse_settle(arguments.settle)
+    cap = None
+    if arguments.max is not None:
+        cap = parse_cap(arguments.max, session.settings.usd_per_credit)
+        check_can_be_capped()
+    elif arguments.fail_closed:
+        raise BadArgument("--fail-closed says what --max does when it cannot tell; add it.")
     organization = arguments.organization or session.organization
+    meter = CellCostMeter(session, organization, label=arguments.label or None, settle=settle)
+    if cap is None:
+        return Outcome(cost_meter=meter)
+    fail_closed = arguments.fail_closed
     return Outcome(
-        cost_meter=CellCostMeter(
-            session, organization, label=arguments.label or None, settle=settle
-        )
+        cost_meter=meter,
+        spending_cap=SpendingCap(session, meter, cap, fail_closed=fail_closed),
     )
 
 

@@ -11,7 +11,13 @@ from IPython.core.inputtransformer2 import leading_indent
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-__all__ = ["CellTracker"]
+__all__ = ["CellTracker", "EndCallback"]
+
+# An amount such as $2, where IPython would put in the value of the expression 2.
+_DOLLARS = re.compile(r"(?<!\$)\$(?=[\d.])")
+
+# Takes the result of a cell that has ended; None where it was cancelled or will not be noticed.
+EndCallback = Callable[["str | None", "ExecutionResult | None"], None]
 
 _COST_LINE = re.compile(r"%%(?P<magic>stability_cost)(?P<line>(?:[ \t].*)?)\n?")
 
@@ -30,14 +36,15 @@ class CellTracker:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._running_cells: list[ExecutionInfo] = []
-        self._pending_callback: tuple[ExecutionInfo, Callable[[str | None], None]] | None = None
+        self._pending_callbacks: list[tuple[ExecutionInfo, EndCallback]] = []
         shell.input_transformers_cleanup.append(self.transform_cost_line)
         shell.events.register("pre_run_cell", self._on_cell_start)
         shell.events.register("post_run_cell", self._on_cell_end)
 
     def close(self) -> None:
-        """Runs a pending callback, and stops following the shell."""
-        self._run_callback()
+        """Runs the pending callbacks, and stops following the shell."""
+        self._running_cells.clear()
+        self._run_callbacks(None)
         self._shell.events.unregister("pre_run_cell", self._on_cell_start)
         self._shell.events.unregister("post_run_cell", self._on_cell_end)
         if self.transform_cost_line in self._shell.input_transformers_cleanup:
@@ -45,14 +52,16 @@ class CellTracker:
 
     @property
     def has_callback(self) -> bool:
-        """Whether a callback is pending."""
-        return self._pending_callback is not None
+        """Whether a callback is pending for the innermost running cell."""
+        return any(self._is_innermost(info) for info, _ in self._pending_callbacks)
 
-    def call_at_end(self, callback: Callable[[str | None], None]) -> None:
-        """Calls ``callback`` with the cell's id when the innermost running cell has ended."""
-        self._pending_callback = (
-            (self._running_cells[-1], callback) if self._running_cells else None
-        )
+    def call_at_end(self, callback: EndCallback) -> None:
+        """Calls ``callback`` with its id and its result when the innermost running cell has ended.
+
+        Does nothing where no cell is running.
+        """
+        if self._running_cells:
+            self._pending_callbacks.append((self._running_cells[-1], callback))
 
     @property
     def is_cell_running(self) -> bool:
@@ -76,7 +85,7 @@ class CellTracker:
         if first_line.startswith("%%"):
             # Another cell magic takes the rest of the cell.
             body = self._shell.transform_cell("".join(body)).splitlines(keepends=True)
-        magic, arguments = match["magic"], match["line"].strip()
+        magic, arguments = match["magic"], _DOLLARS.sub("$$", match["line"].strip())
         statement = f"get_ipython().run_line_magic({magic!r}, {arguments!r})\n"
         return [statement, *leading_indent(body)]
 
@@ -92,13 +101,17 @@ class CellTracker:
         info = result.info if result is not None else None
         index = next((at for at, each in enumerate(self._running_cells) if each is info), -1)
         del self._running_cells[index:]
-        pending_cell = self._pending_callback and self._pending_callback[0]
-        if pending_cell is not None and not any(
-            each is pending_cell for each in self._running_cells
-        ):
-            self._run_callback()
+        self._run_callbacks(result)
 
-    def _run_callback(self) -> None:
-        if self._pending_callback is not None:
-            (info, callback), self._pending_callback = self._pending_callback, None
-            callback(getattr(info, "cell_id", None))
+    def _is_innermost(self, info: ExecutionInfo) -> bool:
+        return bool(self._running_cells) and self._running_cells[-1] is info
+
+    def _run_callbacks(self, result: ExecutionResult | None) -> None:
+        """Runs the callbacks of the cells that run no longer, of which one may have this result."""
+        while self._pending_callbacks:
+            info, callback = self._pending_callbacks[-1]
+            if any(each is info for each in self._running_cells):
+                return
+            self._pending_callbacks.pop()
+            is_own = result is not None and result.info is info
+            callback(getattr(info, "cell_id", None), result if is_own else None)

@@ -24,9 +24,11 @@ from IPython.display import display
 from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.parser import CommandParser
 from ..errors import BadArgument, BudgetError, LowBalanceError, StabilityMagicError
+from ..session.current import forget_current, make_current
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_line, clean_text
+from .capped_cells import CappedCell, show_as_error
 from .cells import CellTracker
 from .completions import completions
 from .frame_printer import FramePrinters
@@ -34,11 +36,12 @@ from .watch_display import WatchDisplay
 from .words import MagicLine, split_line
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
     from matplotlib.figure import Figure
 
     from ..commands.outcome import Outcome
-    from ..session.cell_cost import CellCostMeter
+    from ..session.cell_cost import CellCostMeter, MeasuredCost
+    from ..session.spending_cap import SpendingCap
     from ..session.watch import Watch
 
 __all__ = ["load", "unload"]
@@ -72,6 +75,7 @@ class Magics:
         self._shell = shell
         self._settings = StabilityMagic(parent=shell)
         self._session = Session(self._settings, source="magic", namespace=lambda: shell.user_ns)
+        make_current(self._session)
         atexit.register(self._close_session)
         self._cells = CellTracker(shell)
         self._frame_printers = FramePrinters(shell, self._settings)
@@ -108,6 +112,7 @@ class Magics:
         if self._matcher in matchers:
             matchers.remove(self._matcher)
         self._close_session()
+        forget_current(self._session)
         self._end_display()
 
     def _close_session(self) -> None:
@@ -169,7 +174,7 @@ class Magics:
             self._end_display()
             _print_notes(self._session)
         if outcome.cost_meter is not None:
-            self._cells.call_at_end(self._make_cost_callback(outcome.cost_meter))
+            self._begin_cost(outcome.cost_meter, outcome.spending_cap)
             return None
         if outcome.watch is not None:
             self._start_watch(outcome.watch)
@@ -212,19 +217,35 @@ class Magics:
         elif text:
             print(text.rstrip("\n"))
 
-    def _make_cost_callback(self, cost_meter: CellCostMeter) -> Callable[[str | None], None]:
-        def callback(cell_id: str | None) -> None:
-            try:
-                with self._session.command():
-                    line = cost_meter.finish(cell_id)
-            except StabilityMagicError as error:
-                line = ""
-                self._session.notes.append(f"The cost was not logged. {error}")
-            _print_notes(self._session)
-            if line and not self._settings.quiet:
-                _print_line(line)
+    def _begin_cost(self, cost_meter: CellCostMeter, cap: SpendingCap | None) -> None:
+        capped_cell: CappedCell | None = None
 
-        return callback
+        def finish(cell_id: str | None, result: ExecutionResult | None) -> None:
+            if capped_cell is not None:
+                capped_cell.end()
+            cost = self._finish_cost(cost_meter, cell_id)
+            error = None
+            if capped_cell is not None and cost is not None:
+                error = capped_cell.error(cost, result)
+            _print_notes(self._session)
+            if cost is not None and not self._settings.quiet:
+                _print_line(cost.line)
+            if error is not None:
+                _show_in_one_line(error)
+                show_as_error(self._shell, result, error)
+
+        # Before anything can interrupt the cell.
+        self._cells.call_at_end(finish)
+        if cap is not None:
+            capped_cell = CappedCell(self._shell, cap)
+
+    def _finish_cost(self, cost_meter: CellCostMeter, cell_id: str | None) -> MeasuredCost | None:
+        try:
+            with self._session.command():
+                return cost_meter.finish(cell_id)
+        except StabilityMagicError as error:
+            self._session.notes.append(f"The cost was not logged. {error}")
+            return None
 
     def _start_watch(self, watch: Watch) -> None:
         """Starts a watch, shown below the cell.

@@ -2,7 +2,8 @@
 
 Begin with ``session``. ``journal`` writes and looks up readings in the local log and in the shared
 one; ``watch`` takes readings at regular times; ``cell_cost`` reads the balance before a cell and
-after it; ``check`` looks at all that a reading depends on.
+after it, ``spending_cap`` while it runs. ``cost_blocks`` does that for plain Python. ``check``
+looks at all that a reading depends on.
 
 It prints nothing and knows no shell. May import ``api``, ``log``, ``shared_log``, ``analysis``,
 ``display``, ``simulator``, and the modules at the top of the package.

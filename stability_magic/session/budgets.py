@@ -22,7 +22,7 @@ from ..analysis.spend import usage_cut_points
 from ..display.budget_words import passed_text
 from ..errors import BadArgument, BudgetError
 from ..models import to_microseconds
-from .guard import parse_required_credits
+from .guard import parse_amount
 from .outlook import forecast_histories, latest_instant, present
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def parse_budget(text: str, usd_per_credit: float) -> float:
         BadArgument: It is no such amount, or none above zero.
     """
     try:
-        credits = parse_required_credits(text, usd_per_credit)
+        credits = parse_amount(text, usd_per_credit)
     except BadArgument as error:
         raise BadArgument(f"{error} To remove a budget: --remove.") from None
     if not credits > 0.0:

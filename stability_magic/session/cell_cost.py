@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import secrets
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..errors import LogError, StabilityMagicError
 from ..log.waiting import waiting_budget, waiting_left
 from ..models import to_microseconds
+from .interrupts import not_interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,10 +22,30 @@ if TYPE_CHECKING:
     from ..log.balance_log import Entry
     from .session import Session
 
-__all__ = ["CellCostMeter"]
+__all__ = ["CellCostMeter", "MeasuredCost"]
 
 _MAX_READINGS_AFTER = 5
 _SOURCE = "cost"
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredCost:
+    """What a cell cost, as far as can be told when it has ended.
+
+    Attributes:
+        line: The line to show.
+        seconds: How long the cell ran, without the readings.
+        spent: Credits; NaN where that is not known.
+        exact: Whether the balance moved and settled, and nobody else is seen to have spent.
+        fallen: What the balance of the organization fell by meanwhile, whoever spent it; NaN where
+            that is not known.
+    """
+
+    line: str
+    seconds: float
+    spent: float
+    exact: bool
+    fallen: float
 
 
 class CellCostMeter:
@@ -45,22 +68,56 @@ class CellCostMeter:
         self._organization = organization
         self._label = label
         self._settle = settle
+        self._entries_meanwhile: list[Entry] = []
+        self._has_ended = False
         self._entry_before = self._take_reading()
         # Head and end of the cell are one command to whoever waits for it.
         self._waiting_left = waiting_left()
         self._start_time = time.perf_counter()
 
-    def finish(self, cell_id: str | None) -> str:
-        """Reads the balance until it has settled, logs the cost, and returns the line to show.
+    @property
+    def label(self) -> str | None:
+        """The user's name for the cost."""
+        return self._label
+
+    @property
+    def entry_before(self) -> Entry:
+        """The reading before the cell."""
+        return self._entry_before
+
+    def take_reading_meanwhile(self, on_entry: Callable[[Entry], None]) -> None:
+        """Reads the balance while the cell runs.
+
+        Args:
+            on_entry: Called with a reading of the cell's balance before it is logged; not with one
+                of another account, to which the cell may have changed.
+
+        Raises:
+            StabilityMagicError: The balance could not be read, or it is that of another account.
+        """
+
+        def keep(entries: Sequence[Entry]) -> None:
+            for each in entries:
+                if self._is_same_account(each) and not self._has_ended:
+                    self._entries_meanwhile.append(each)
+                    on_entry(each)
+
+        if not self._is_same_account(self._take_reading(keep)):
+            raise StabilityMagicError("The key or the service was changed in the cell.")
+
+    @not_interrupted
+    def finish(self, cell_id: str | None) -> MeasuredCost:
+        """Reads the balance until it has settled, and logs the cost.
 
         Args:
             cell_id: The cell's id, where the front end gives it.
         """
         seconds = time.perf_counter() - self._start_time
+        self._has_ended = True
         with waiting_budget(self._waiting_left):
             return self._finish(seconds, cell_id)
 
-    def _finish(self, seconds: float, cell_id: str | None) -> str:
+    def _finish(self, seconds: float, cell_id: str | None) -> MeasuredCost:
         entries_after, has_settled = self._read_until_settled()
         account_changed = any(not self._is_same_account(each) for each in entries_after)
         if account_changed:
@@ -69,14 +126,14 @@ class CellCostMeter:
                 " not logged."
             )
             entries_after = []
-        cost, line = self._cost_and_line(seconds, cell_id, entries_after, has_settled)
+        cost, measured_cost = self._cost(seconds, cell_id, entries_after, has_settled)
         if not account_changed:
             self._session.log_cost(cost)
-        return line
+        return measured_cost
 
-    def _take_reading(self) -> Entry:
+    def _take_reading(self, on_entries: Callable[[Sequence[Entry]], None] | None = None) -> Entry:
         entries, errors = self._session.take_readings(
-            [self._organization], label=self._label, source=_SOURCE
+            [self._organization], label=self._label, source=_SOURCE, on_entries=on_entries
         )
         if errors:
             raise errors[0]
@@ -111,10 +168,10 @@ class CellCostMeter:
             self._session.notes.append(f"{error} So {consequence}.")
         return entries, False
 
-    def _cost_and_line(
+    def _cost(
         self, seconds: float, cell_id: str | None, entries_after: list[Entry], has_settled: bool
-    ) -> tuple[Cost, str]:
-        """The cost to log, and the line to show."""
+    ) -> tuple[Cost, MeasuredCost]:
+        """The cost to log, and the one to tell."""
         from ..analysis.costs import Cost, has_overlap, spent_shortly_before
         from ..display.lines import cost_line
 
@@ -141,13 +198,20 @@ class CellCostMeter:
         if others_may_have_spent:
             cost = dataclasses.replace(cost, exact=False)
         is_waiting = cost.spent == 0 and not change.is_lower_bound
+        told = cost if is_waiting else _without_spending_of_others(cost, readings, other_costs)
         line = cost_line(
-            cost if is_waiting else _without_spending_of_others(cost, readings, other_costs),
+            told,
             is_waiting=is_waiting,
             topped_up=change.is_lower_bound,
             usd_per_credit=self._session.settings.usd_per_credit,
         )
-        return cost, line
+        return cost, MeasuredCost(
+            line,
+            seconds,
+            math.nan if told.spent is None else told.spent,
+            told.exact and not is_waiting,
+            math.nan if cost.spent is None else cost.spent,
+        )
 
     def _recent_readings_and_costs(self) -> tuple[pd.DataFrame | None, list[Cost]]:
         """The organization's readings and its other cells' costs, from shortly before the cell.
@@ -170,7 +234,8 @@ class CellCostMeter:
         """How the balance changed; the log's other readings may show more than the cell's own."""
         from ..analysis.costs import change_between, change_of
 
-        entries = [self._entry_before, *entries_after]
+        meanwhile = self._entries_meanwhile if entries_after else []
+        entries = [self._entry_before, *meanwhile, *entries_after]
         times = [each.read_at for each in entries]
         if readings is None or times != sorted(times):
             return change_of(each.credits for each in entries)

@@ -1,4 +1,4 @@
-"""The guard: how many credits must be left, and amounts as people write them; pure."""
+"""The guard: what must be left, what may be spent, and amounts as people write them; pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from datetime import date
 from typing import NamedTuple
 
 from ..display.wording import credits_text, name_text, usd_text
-from ..errors import BadArgument, LowBalanceError
+from ..errors import BadArgument, BudgetError, LowBalanceError
 from ..jobs import Job, parse_job
 from ..prices import PriceList
 
-__all__ = ["Requirement", "low_balance_error", "parse_required_credits", "parse_requirement"]
+__all__ = [
+    "Requirement",
+    "cap_error",
+    "cap_text",
+    "low_balance_error",
+    "parse_cap",
+    "parse_amount",
+    "parse_requirement",
+]
 
 _AMOUNT = re.compile(
     r"(?P<dollar>\$)?\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>usd|credits)?",
@@ -49,7 +57,7 @@ def parse_requirement(
             operation is not known.
     """
     if not any(each.isalpha() for each in text) or _AMOUNT.fullmatch(text.strip()):
-        return Requirement(parse_required_credits(text, usd_per_credit))
+        return Requirement(parse_amount(text, usd_per_credit))
     try:
         job = parse_job(text, prices(), day)
     except BadArgument as error:
@@ -65,7 +73,7 @@ def parse_requirement(
     return Requirement(job.credits, job)
 
 
-def parse_required_credits(text: str, usd_per_credit: float) -> float:
+def parse_amount(text: str, usd_per_credit: float) -> float:
     """The credits in ``500``, ``500credits``, ``5usd`` or ``$5``.
 
     Raises:
@@ -77,8 +85,7 @@ def parse_required_credits(text: str, usd_per_credit: float) -> float:
     amount = float(match["number"]) if match and not is_contradiction else math.nan
     if not math.isfinite(amount):
         raise BadArgument(
-            f"{text!r} is no amount of credits; use credits, such as 500, dollars, such as 5usd, or"
-            " a job, such as '6 ultra'."
+            f"{text!r} is no amount of credits; use credits, such as 500, or dollars, such as 5usd."
         )
     if match and (match["dollar"] or unit == "usd"):
         if not usd_per_credit > 0:
@@ -90,6 +97,52 @@ def parse_required_credits(text: str, usd_per_credit: float) -> float:
         if not math.isfinite(amount):
             raise BadArgument(f"{text!r} is more than can be counted; use less.")
     return amount
+
+
+def parse_cap(cap: float | str, usd_per_credit: float) -> float:
+    """The credits of a cap: a number of credits, or a text as above.
+
+    Raises:
+        BadArgument: It is no such amount, or would let nothing be spent.
+    """
+    if isinstance(cap, int | float) and not isinstance(cap, bool):
+        text, credits = f"{cap:g}", float(cap)
+    else:
+        text = str(cap)
+        credits = parse_amount(text, usd_per_credit)
+    if not 0 < credits < math.inf:
+        raise BadArgument(
+            f"a cap of {text} is none to keep; use an amount of credits above 0, such as 200, or"
+            " leave it out."
+        )
+    return credits
+
+
+def cap_text(label: str | None, cap: float, usd_per_credit: float) -> str:
+    """Whose cap it is, and how much: ``render is capped at 200.00 credits ($2.00)``."""
+    name = name_text(label) if label else "this cell"
+    return f"{name} is capped at {credits_text(cap)} credits ({usd_text(cap * usd_per_credit)})"
+
+
+def cap_error(
+    label: str | None, cap: float, spent: float, usd_per_credit: float, ending: str
+) -> BudgetError:
+    """The error to raise when more was spent than a cap allows.
+
+    Args:
+        label: What the user calls the cell.
+        cap: Its cap, in credits.
+        spent: What was spent while it ran, in credits.
+        usd_per_credit: The price of a credit.
+        ending: What ended it.
+    """
+    return BudgetError(
+        f"{cap_text(label, cap, usd_per_credit)}, and {credits_text(spent)}"
+        f" ({usd_text(spent * usd_per_credit)}) were spent while it ran; {ending}. Set a higher"
+        " cap, or use less.",
+        spent=spent,
+        budget=cap,
+    )
 
 
 def low_balance_error(

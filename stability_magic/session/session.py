@@ -274,6 +274,7 @@ class Session:
         label: str | None = None,
         should_log: bool = True,
         source: str = "",
+        on_entries: Callable[[Sequence[Entry]], None] | None = None,
     ) -> tuple[list[Entry], list[StabilityMagicError]]:
         """Reads balances and logs them; other threads of this session wait meanwhile.
 
@@ -284,15 +285,24 @@ class Session:
             label: A note to keep with the readings.
             should_log: Whether to log them.
             source: What takes the readings; empty for the session's own source.
+            on_entries: Called with the entries before they are logged, for which it may be
+                necessary to wait.
 
         Returns:
             The entries of the readings, and the errors of the balances that could not be read.
         """
         with self._lock:
-            return self._take_readings(organizations, label, should_log, source or self.source)
+            return self._take_readings(
+                organizations, label, should_log, source or self.source, on_entries
+            )
 
     def _take_readings(
-        self, organizations: Sequence[str | None], label: str | None, should_log: bool, source: str
+        self,
+        organizations: Sequence[str | None],
+        label: str | None,
+        should_log: bool,
+        source: str,
+        on_entries: Callable[[Sequence[Entry]], None] | None,
     ) -> tuple[list[Entry], list[StabilityMagicError]]:
         from ..log.balance_log import entry_from_balance
 
@@ -306,6 +316,8 @@ class Session:
         entries = [
             entry_from_balance(each, source=source, label=label, host=host) for each in balances
         ]
+        if on_entries is not None:
+            on_entries(entries)
         if should_log and entries:
             self._log_readings(log, journal, key_account, entries)
             journal.send()

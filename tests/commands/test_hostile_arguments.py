@@ -14,7 +14,7 @@ from IPython.core.error import UsageError
 from stability_magic import StabilityMagicError
 from stability_magic.commands.declarations import COMMANDS
 from stability_magic.errors import BadArgument
-from stability_magic.session.guard import parse_required_credits
+from stability_magic.session.guard import parse_amount
 from stability_magic.when import parse_interval, parse_when
 
 HOSTILE = settings(
@@ -85,6 +85,6 @@ def test_any_when_is_a_time_or_is_refused(zone, text, end):
 def test_any_amount_and_any_interval_is_valid_or_is_refused(text):
     """A valid one is finite, and within the documented limits."""
     with contextlib.suppress(BadArgument):
-        assert 0 <= parse_required_credits(text, 0.01) < float("inf")
+        assert 0 <= parse_amount(text, 0.01) < float("inf")
     with contextlib.suppress(BadArgument):
         assert 10 <= parse_interval(text).total_seconds() <= 7 * 86_400

@@ -89,3 +89,26 @@ def test_a_wrong_argument_stops_run_all():
     """Even though IPython shows it as a line on standard error."""
     with pytest.raises(CellExecutionError):
         run_cells("%load_ext stability_magic", "%stability_balance --sinc 7d")
+
+
+def test_a_capped_cell_stops_run_all():
+    """Blocked or awaiting, it ends with one error, and the kernel goes on."""
+    cells = (
+        "%load_ext stability_magic\n%stability_demo",
+        "%%stability_cost render --max 20\n%stability_demo --spend 30\n"
+        "import socket\nnear, far = socket.socketpair()\nnear.recv(1)",
+        "%%stability_cost waits --max 20\nimport asyncio\n%stability_demo --spend 30\n"
+        "await asyncio.sleep(60)",
+        "print('reached')",
+    )
+    with pytest.raises(CellExecutionError) as error_info:
+        run_cells(*cells)
+    assert error_info.value.ename == "BudgetError"
+    outputs = run_cells(*cells, allowed_errors=["BudgetError"])
+    for each, label in ((outputs[1], "render"), (outputs[2], "waits")):
+        assert f"{label}: 30.00 credits ($0.30) in " in printed_text(each)
+        (error,) = (output for output in each if output["output_type"] == "error")
+        assert error["ename"] == "BudgetError"
+        assert error["evalue"].startswith(f"{label} is capped at 20.00 credits ($0.20), and 30.00")
+        assert len(error["traceback"]) == 1
+    assert printed_text(outputs[3]) == "reached\n"

@@ -59,3 +59,21 @@ def test_papermill_stops_when_less_is_left_than_required(api, tmp_path):
     assert "LowBalanceError" in notebook_text
     assert api.api_key not in process.stdout + process.stderr + notebook_text
     assert nbformat.reads(notebook_text, 4).cells[-1].execution_count is None
+
+
+def test_papermill_stops_at_a_cap(tmp_path):
+    """With an exit code, the error's name, and a notebook with the outputs so far."""
+    source, target = tmp_path / "source.ipynb", tmp_path / "run.ipynb"
+    cells = (
+        "%load_ext stability_magic\n%stability_demo",
+        "%%stability_cost render --max 20\n%stability_demo --spend 30\nimport time\ntime.sleep(60)",
+        "print('reached')",
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
+    nbformat.write(notebook, source)
+    process = run_module("papermill", "--kernel", "python3", str(source), str(target))
+    assert process.returncode != 0
+    assert "BudgetError: render is capped at 20.00 credits" in process.stderr
+    written = nbformat.read(target, 4)
+    assert written.cells[-1].execution_count is None
+    assert "render: 30.00 credits" in nbformat.writes(written)

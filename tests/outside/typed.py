@@ -37,6 +37,8 @@ from stability_magic import (
     StatusError,
     TransportError,
     __version__,
+    cost,
+    costed,
     forecast,
     plot_balance,
     plot_spend,
@@ -148,6 +150,32 @@ def conditions() -> StabilityMagicError:
     return BudgetError("", spent=2, budget=1)
 
 
+@costed
+def render(prompt: str, *, size: int = 1) -> list[str]:
+    """Costs something."""
+    return [prompt] * size
+
+
+@costed(label="upscale", max="2usd", fail_closed=True)
+async def upscale(image: str) -> bytes:
+    """Costs something, too."""
+    return image.encode()
+
+
+async def costs() -> None:
+    """Measures blocks and functions, which stay what they are."""
+    with cost("render", max=200, organization=None, settle=0.5) as block:
+        assert_type(render("a cat", size=2), list[str])
+    assert_type((block.spent, block.usd, block.seconds), tuple[float, float, float])
+    assert_type(block.exact, bool)
+    assert_type(block.label, str | None)
+    try:
+        async with cost() as block:
+            assert_type(await upscale("a cat"), bytes)
+    except BudgetError as error:
+        assert_type((error.spent, error.budget), tuple[float, float])
+
+
 def extension(shell: InteractiveShell) -> None:
     """Calls what IPython itself calls."""
     stability_magic.load_ipython_extension(shell)
@@ -172,6 +200,10 @@ def mistakes(readings: pd.DataFrame, balance: Balance) -> None:
     forecast(readings, NOW)  # type: ignore[call-arg]
     plot_balance(readings, plot_spend(readings))  # type: ignore[call-arg]
     plot_usage(readings).savefigure("usage.png")  # type: ignore[attr-defined]
+    cost(max=[200])  # type: ignore[arg-type]
+    cost("render", 200)  # type: ignore[call-arg]
+    render(5)  # type: ignore[arg-type]
+    BudgetError("no figures")  # type: ignore[call-arg]
     raise StatusError("no status")  # type: ignore[call-arg]
 
 

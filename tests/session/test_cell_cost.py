@@ -107,6 +107,18 @@ def test_a_cell_run_within_the_cell_does_not_end_it(shell, api):
     assert costs_frame(shell)["label"].tolist() == ["outer"]
 
 
+def test_a_cell_run_within_the_cell_may_have_a_cost_of_its_own(shell, api, capsys):
+    """Each ends with its own cell; what the inner one spent is its own."""
+    answer_with_balances(api, 100.0, 100.0, 90.0, 90.0, 80.0, 80.0)
+    inner = "%%stability_cost inner --settle 0\\npass"
+    cell = f'%%stability_cost outer --settle 0\nget_ipython().run_cell("{inner}")\nw = 2'
+    shell.run_cell(cell).raise_error()
+    assert shell.user_ns["w"] == 2
+    inner_line, outer_line = capsys.readouterr().out.splitlines()
+    assert inner_line.startswith("inner: 10.00 credits")
+    assert outer_line.startswith("outer: about 10.00 credits")
+
+
 def test_a_program_can_call_the_cell_magic(shell, api):
     """Errors in the cell reach the program."""
     shell.run_cell("get_ipython().run_cell_magic('stability_cost', 'p --settle 0', 'q = 1')")
@@ -196,7 +208,7 @@ def test_cells_that_ran_at_the_same_time_are_not_exact(shell, api, log_path):
         "from stability_magic.session.cell_cost import CellCostMeter\n"
         "second = CellCostMeter(Session(StabilityMagic(), source='magic'), None, label='second',"
         " settle=0)\n"
-        "line = second.finish(None)\n"
+        "second.finish(None)\n"
     ).raise_error()
     frame = costs_frame(shell).set_index("label")
     assert frame["exact"].tolist() == [False, False]

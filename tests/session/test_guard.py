@@ -23,7 +23,7 @@ from stability_magic import (
     plot_usage,
 )
 from stability_magic.errors import BadArgument
-from stability_magic.session.guard import parse_required_credits
+from stability_magic.session.guard import parse_amount
 from stability_magic.simulator.simulator import FAULTS
 
 from ..helpers.errors import assert_is_clear_error
@@ -144,9 +144,9 @@ def test_a_job_is_named_in_the_error(shell, api):
 
 def test_dollars_need_a_price():
     """They are divided by it."""
-    assert parse_required_credits("5usd", 0.02) == 250
+    assert parse_amount("5usd", 0.02) == 250
     with pytest.raises(BadArgument, match="usd_per_credit"):
-        parse_required_credits("5usd", 0.0)
+        parse_amount("5usd", 0.0)
 
 
 def test_a_balance_that_cannot_be_read_is_never_enough(shell, api, monkeypatch, capsys):
