@@ -22,7 +22,7 @@ PACKAGE = Path(stability_magic.__file__).parent
 _VALUES = {"errors", "models", "text", "version"}
 _PURE = _VALUES | {"when", "analysis"}
 _LOGS = _PURE | {"settings", "log", "shared_log"}
-_SESSION = _LOGS | {"api", "simulator", "display"}
+_SESSION = _LOGS | {"api", "channels", "display", "environment", "simulator"}
 _COMMANDS = _SESSION | {"session", "charts"}
 
 # The parts of the project, which are its packages and the modules at the top, and what of the
@@ -35,7 +35,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "errors": {"text"},
     "environment": {"text"},
     "zones": {"errors"},
-    "settings": {"environment", "errors", "text", "zones"},
+    "channels": {"text"},
+    "settings": {"channels", "environment", "errors", "text", "zones"},
     "when": {"errors", "text"},
     "api": _VALUES | {"environment"},
     "analysis": _PURE - {"analysis"},
@@ -66,9 +67,11 @@ OWNERS: Mapping[str, set[str]] = {
     "traitlets": {"settings"},
     "platformdirs": {"settings"},
     "tzlocal": {"zones"},
+    "apprise": {"session/senders"},
     "keyring": {"settings"},
     "google": {"settings"},
     "tqdm": {"session/progress"},
+    "subprocess": {"session/senders"},
     "http": {"api/transport", "simulator/server"},
     "os.environ": {"environment"},
     "print": {"notebook", "terminal"},
@@ -87,6 +90,7 @@ PURE = (
     "charts/thinning",
     "charts/ticks",
     "charts/words",
+    "channels",
     "notebook/completions",
     "notebook/words",
     "session/guard",

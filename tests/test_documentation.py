@@ -64,6 +64,7 @@ OPTIONS = {
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
+    "notify": {"--test", "--digest"},
     "merge": {"paths"},
     "sync": {"--again"},
     "login": {"--save", "--plain-file"},

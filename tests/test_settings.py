@@ -49,6 +49,7 @@ DEFAULTS = {
     "host": "auto",
     "usd_per_credit": 0.01,
     "warn_days": None,
+    "notify": (),
     "low_balance": None,
     "timeout": 10.0,
     "quiet": False,

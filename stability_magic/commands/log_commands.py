@@ -33,6 +33,7 @@ __all__ = [
     "forecast",
     "history",
     "merge",
+    "own_organizations",
     "plot",
     "status",
     "sync",
@@ -75,7 +76,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
         raise BadArgument("-a shows all organizations; leave out -o, or -a.")
     _check_organizations(session, arguments)
     now = settings.now()
-    organizations = None if arguments.all else arguments.organization or _own_organizations(session)
+    organizations = None if arguments.all else arguments.organization or own_organizations(session)
     summaries = summarize(
         session.journal,
         organizations,
@@ -97,7 +98,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome(summaries=tuple(summaries), card=card)
 
 
-def _own_organizations(session: Session) -> list[str] | None:
+def own_organizations(session: Session) -> list[str] | None:
     """The organization of the settings, or the key's default; None, for all, without either."""
     if session.organization is not None:
         return [session.organization]

@@ -26,6 +26,7 @@ class WatchState:
         failures: How many readings have failed.
         failures_in_a_row: How many have failed since the last success.
         problem: Why the latest reading could not be taken or logged; empty if nothing is wrong.
+        problems_in_a_row: After how many readings in a row there was one.
         warnings: The warnings so far, oldest first.
         ongoing: The events that have begun and are not over yet.
     """
@@ -42,6 +43,7 @@ class WatchState:
     failures: int = 0
     failures_in_a_row: int = 0
     problem: str = ""
+    problems_in_a_row: int = 0
     warnings: list[str] = dataclasses.field(default_factory=list)
     ongoing: set[str] = dataclasses.field(default_factory=set)
 

@@ -186,3 +186,19 @@ def m006_clock_offsets(db: Database) -> None:
     """How wrong the clock was of the machine that took a reading; unknown for older readings."""
     # In microseconds; read_at is the machine's own time plus this.
     db.execute("ALTER TABLE readings ADD COLUMN clock_offset INTEGER")
+
+
+@MIGRATIONS()
+def m009_notices(db: Database) -> None:
+    """What a person was told of: an event goes on, or is over, as of an instant."""
+    # Not of the log's readings, so that it is neither merged nor shared.
+    db.execute("""
+        CREATE TABLE notices (
+            organization TEXT NOT NULL,
+            event TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            is_ongoing INTEGER NOT NULL,
+            as_of INTEGER NOT NULL,
+            PRIMARY KEY (organization, event, subject)
+        ) STRICT, WITHOUT ROWID
+    """)

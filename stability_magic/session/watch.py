@@ -49,6 +49,8 @@ class ReadingTaker(Protocol):
 
     def organization_name(self, organization: str) -> str: ...
 
+    def tell_of_watch(self, state: WatchState) -> None: ...
+
 
 class Watch:
     """Reads balances at regular times until it is stopped.
@@ -160,6 +162,12 @@ class Watch:
             # The next reading may succeed, whatever this error is; uncaught, it ends the thread.
             state.failures += 1
             state.failures_in_a_row += 1
+            state.problem = f"{type(error).__name__}: {error}"
+        state.problems_in_a_row = state.problems_in_a_row + 1 if state.problem else 0
+        try:
+            self._session.tell_of_watch(state)
+        except Exception as error:
+            # Nor may a message that cannot be told.
             state.problem = f"{type(error).__name__}: {error}"
         wait = seconds_until_next(
             self.interval.total_seconds(),
