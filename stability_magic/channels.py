@@ -17,8 +17,8 @@ __all__ = ["Address", "Channel", "Channels", "Command", "channels_from_setting"]
 
 _SETTING = "StabilityMagic.notify"
 _FORMS = (
-    "a command is a list of its words, such as ['notify-send', 'credits'], and an address has a"
-    " scheme, such as mailto://…"
+    "use a list of its words for a command, such as ['notify-send', 'credits'], or an address of"
+    " Apprise, such as mailto://me:password@example.org"
 )
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 

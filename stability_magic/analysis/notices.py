@@ -56,6 +56,8 @@ LEAST_LEAK = 100.0
 _UNUSUAL = 2.0
 LEAK_WINDOW = timedelta(hours=1)
 LEAK_DAYS = timedelta(days=7)
+# Of the window; it ends with a reading, which may be a while ago.
+_WHOLE = 0.5
 
 
 class Key(NamedTuple):
@@ -236,9 +238,9 @@ def leak_hours(last: int) -> list[int]:
 def leak_finding(organization: str, spending: CellSpending, begin: int) -> Finding | None:
     """Whether so much is spent elsewhere, by no cell, that it may be a leak.
 
-    It is one where at least :data:`LEAST_LEAK` credits were spent in the window, and more than
+    It is a leak where at least :data:`LEAST_LEAK` credits were spent in the window, and more than
     twice what was spent elsewhere in any hour of the seven days before. It is over once the
-    window saw less than half of :data:`LEAST_LEAK`.
+    window of half an hour or more saw less than half of :data:`LEAST_LEAK`.
 
     Args:
         organization: Its id.
@@ -253,7 +255,9 @@ def leak_finding(organization: str, spending: CellSpending, begin: int) -> Findi
         return None
     last = int(times[-1])
     _, spent, _ = spending.within(begin, last)
-    is_leak: bool | None = None if spent >= LEAST_LEAK / 2 else False
+    # A watch that has just begun cannot tell that a leak is over.
+    is_whole = last - begin >= _WHOLE * (LEAK_WINDOW // timedelta(microseconds=1))
+    is_leak: bool | None = False if is_whole and spent < LEAST_LEAK / 2 else None
     if spent >= LEAST_LEAK:
         earlier = [each for each in leak_hours(last) if each <= begin][::-1]
         usual = max(

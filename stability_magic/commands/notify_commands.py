@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["notify"]
 
 _NOBODY = (
-    "Nobody is told: StabilityMagic.notify is not set. A command is a list, such as"
-    " ['notify-send', 'credits'], and an address is such as mailto://…"
+    "Nobody is told: StabilityMagic.notify is not set. Set it to a command, such as"
+    " ['notify-send', 'credits'], or to an address of Apprise, such as"
+    " mailto://me:password@example.org."
 )
 
 

@@ -20,6 +20,7 @@ class WatchState:
         organization: Its id; None until it is known.
         name: The organization's name, or what stands in for it.
         credits: The latest balance.
+        first_read_at: When the watch's first balance was read; None before.
         last_read_at: When the latest balance was read; None before the first reading.
         spent: Credits spent since the watch's first reading.
         at_least: Whether a top-up hides more.
@@ -37,6 +38,7 @@ class WatchState:
     organization: str | None = None
     name: str = ""
     credits: float = math.nan
+    first_read_at: datetime | None = None
     last_read_at: datetime | None = None
     spent: float = 0.0
     at_least: bool = False

@@ -21,10 +21,12 @@ class Messenger:
 
     Args:
         secret: Returns the key, which no channel gets to see.
+        seconds: How long to try to send a message.
     """
 
-    def __init__(self, secret: Callable[[], str]) -> None:
+    def __init__(self, secret: Callable[[], str], *, seconds: float = SEND_SECONDS) -> None:
         self._secret = secret
+        self._seconds = seconds
         self._condition = threading.Condition()
         self._waiting: dict[Channel, deque[Message]] = {}
         self._dead: set[Channel] = set()
@@ -99,7 +101,7 @@ class Messenger:
         (self._dead.add if reason else self._dead.discard)(channel)
 
     def _send(self, channel: Channel, message: Message) -> str:
-        return send(channel, message, seconds=SEND_SECONDS, secret=self._secret())
+        return send(channel, message, seconds=self._seconds, secret=self._secret())
 
     def _send_waiting(self, channel: Channel) -> None:
         condition, waiting = self._condition, self._waiting

@@ -99,10 +99,10 @@ class Notices:
         )
         name = state.name or state.requested or "the default organization"
         self._tell(name, lambda _: [finding])
-        if state.problem or state.organization is None:
+        if state.problem or state.organization is None or state.first_read_at is None:
             return
         try:
-            leak = self._find_leak(state.organization, to_microseconds(state.since))
+            leak = self._find_leak(state.organization, to_microseconds(state.first_read_at))
         except LogError:
             # Whatever reads or writes the log next warns of it.
             return
@@ -111,7 +111,7 @@ class Notices:
 
     def _consider_reading(self, entry: Entry) -> None:
         from ..analysis.doubtful import doubt_of_newest
-        from .outlook import forecast_histories, present
+        from .outlook import present
 
         settings = self._settings
         now = settings.now()
@@ -119,7 +119,7 @@ class Notices:
         since = min(since, entry.read_at)
         self._looked_until[entry.organization] = max(since, entry.read_at)
         try:
-            histories = forecast_histories(self._journal(), [entry.organization], now)
+            histories = self._recent_histories(entry.organization, now)
         except LogError:
             histories = None
         if histories is None or not histories.series:
@@ -147,6 +147,23 @@ class Notices:
             return [*low, *others]
 
         self._tell(self._name_of(organization), find, doubt=doubt)
+
+    def _recent_histories(self, organization: str, now: datetime) -> Histories:
+        """What a forecast is made from, or without one the little that doubts depend on."""
+        from ..analysis.doubtful import MARGIN
+        from ..analysis.forecast import forecast_cut_points
+        from .outlook import forecast_histories, latest_instant
+
+        if self._settings.warn_days is not None:
+            return forecast_histories(self._journal(), [organization], now)
+        return self._journal().compute(
+            lambda histories: histories,
+            [organization],
+            now - timedelta(microseconds=MARGIN),
+            latest_instant(now) + timedelta(microseconds=1),
+            cut_points=forecast_cut_points,
+            after=False,
+        )
 
     def _find_leak(self, organization: str, watched_since: int) -> Finding | None:
         from ..analysis.cell_spending import cell_cut_points, spending_by_organization

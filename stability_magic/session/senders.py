@@ -146,8 +146,9 @@ def _notify(address: Address, message: Message) -> str:
     except ImportError:
         return NEEDS_APPRISE
     complaints = _Complaints()
-    logger = logging.getLogger("apprise")
-    logger.addFilter(complaints)
+    loggers = [logging.getLogger(each) for each in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(complaints)
     try:
         service = apprise.Apprise.instantiate(address.reveal())
         if service is None:
@@ -157,12 +158,17 @@ def _notify(address: Address, message: Message) -> str:
         # Its plug-ins are many, and raise any exception; some repeat the address in it.
         return type(error).__name__
     finally:
-        logger.removeFilter(complaints)
+        for logger in loggers:
+            logger.removeFilter(complaints)
     return "" if is_sent else _without_parts(complaints.last or "it was not accepted", address)
 
 
+# What logs while Apprise sends.
+_LOGGERS = ("apprise", "urllib3.connectionpool")
+
+
 class _Complaints(logging.Filter):
-    """Keeps what Apprise says in one thread, and lets it go no further: it may hold an address."""
+    """Keeps what Apprise says in one thread; nothing goes further, as it may hold an address."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,7 +179,7 @@ class _Complaints(logging.Filter):
         """Whether somebody else's record goes on."""
         if record.thread != self._thread:
             return True
-        if record.levelno >= logging.WARNING:
+        if record.name == _LOGGERS[0] and record.levelno >= logging.WARNING:
             self._lines.append(record.getMessage())
         return False
 

@@ -216,6 +216,7 @@ class Watch:
             state.name = self._session.organization_name(entry.organization)
         state.credits = entry.credits
         state.last_read_at = datetime.fromtimestamp(entry.read_at / 1e6, UTC)
+        state.first_read_at = state.first_read_at or state.last_read_at
 
     def _add_warnings(self, state: WatchState) -> None:
         """Warns once of a balance that has become low, or that may soon be empty."""
