@@ -25,7 +25,7 @@ _NOBODY = (
 
 def notify(session: Session, arguments: argparse.Namespace) -> Outcome:
     """Lists the channels, tries them, or sends a digest by them."""
-    from ..display.notice_text import test_message
+    from ..display.notice_text import trial_message
 
     if arguments.test and arguments.digest:
         raise BadArgument("--test tries the channels and --digest uses them; use one.")
@@ -33,7 +33,7 @@ def notify(session: Session, arguments: argparse.Namespace) -> Outcome:
     if not channels:
         raise SettingsError(_NOBODY)
     if arguments.test:
-        message = test_message(session.settings.now())
+        message = trial_message(session.settings.now())
         return _outcome(channels, session.messenger.deliver(channels, message))
     if arguments.digest:
         return _send_digest(session, channels, arguments.digest)

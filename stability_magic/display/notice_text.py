@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..analysis.notices import Fact, Finding
+from ..analysis.notices import Finding
 from ..models import from_microseconds
 from ..text import clean_text, shorten
 from ..when import time_phrase
-from .wording import balance_phrase, credits_text, name_text, spend_text, usd_text
+from .wording import balance_phrase, bound_words, credits_text, name_text, usd_text
 
 if TYPE_CHECKING:
     from ..analysis.summary import Summary
 
-__all__ = ["Message", "digest_message", "notice_message", "test_message"]
+__all__ = ["Message", "digest_message", "notice_message", "trial_message"]
 
 _LONGEST_TEXT = 500
 
@@ -35,18 +35,21 @@ class Message(NamedTuple):
     event: str
     title: str
     text: str
-    fields: Mapping[str, Fact]
+    fields: Mapping[str, object]
 
     def to_json(self) -> str:
         """One line of JSON. What is not known is null."""
-        fields = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self.fields.items()
-        }
-        return json.dumps(
-            {"event": self.event, "title": self.title, "text": self.text, **fields},
-            allow_nan=False,
-        )
+        message = {"event": self.event, "title": self.title, "text": self.text, **self.fields}
+        return json.dumps(_without_unknown(message), allow_nan=False)
+
+
+def _without_unknown(value: object) -> object:
+    """The same with None in place of what is no finite number."""
+    if isinstance(value, Mapping):
+        return {name: _without_unknown(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_unknown(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Figures(NamedTuple):
@@ -175,7 +178,7 @@ def notice_message(
     text = sentence(figures)
     if doubt is not None and event in _IN_DOUBT_BY_THE_BALANCE:
         text = f"{text} DOUBTFUL: {doubt}."
-    fields = {
+    fields: dict[str, object] = {
         "organization": finding.key.organization or None,
         "name": clean_text(name),
         "at": _iso(from_microseconds(finding.at), now),
@@ -193,7 +196,7 @@ def _iso(at: datetime, now: datetime) -> str:
     return at.astimezone(now.tzinfo).isoformat(timespec="seconds")
 
 
-def test_message(now: datetime) -> Message:
+def trial_message(now: datetime) -> Message:
     """The message by which a person sees that a channel works."""
     return Message(
         "test",
@@ -228,27 +231,35 @@ def digest_message(
         if spent is None:
             spent_phrase = f"what was spent {window} is not known"
         else:
-            usd = spend_text(spent, usd_per_credit).lstrip("≥≈ ")
-            spent_phrase = f"{spend_text(spent)} credits ({usd}) spent {window}"
+            bound = bound_words(spent.is_about, spent.is_at_least)
+            usd = usd_text(spent.spent * usd_per_credit)
+            spent_phrase = f"{bound}{credits_text(spent.spent)} credits ({usd}) spent {window}"
+        left = balance_phrase(each.credits, usd_per_credit)
         parts = [
-            f"{balance_phrase(each.credits, usd_per_credit)} at {time_phrase(each.read_at, now)}",
+            f"{left}, read {time_phrase(each.read_at, now)}",
             spent_phrase,
             *state_phrases(each, now),
         ]
         lines.append(f"{name_text(each.name)}: {' · '.join(parts)}")
-    first = summaries[0]
-    fields: dict[str, Fact] = {
+    fields = {
         "at": _iso(now, now),
         "period": period,
-        "organization": first.organization if len(summaries) == 1 else None,
+        "organizations": [_digest_fields(each, window, now) for each in summaries],
     }
-    if len(summaries) == 1:
-        spent = first.windows.get(window)
-        fields |= {
-            "name": clean_text(first.name),
-            "credits": first.credits,
-            "read_at": _iso(first.read_at, now),
-            "spent": None if spent is None else spent.spent,
-        }
     kind = "daily" if window == "yesterday" else "weekly"
     return Message(f"digest_{kind}", f"Stability AI credits: {period}", "\n".join(lines), fields)
+
+
+def _digest_fields(summary: Summary, window: str, now: datetime) -> dict[str, object]:
+    spent = summary.windows.get(window)
+    times = summary.outlook["empty_at"].dropna()
+    return {
+        "organization": summary.organization,
+        "name": clean_text(summary.name),
+        "credits": summary.credits,
+        "read_at": _iso(summary.read_at, now),
+        "spent": None if spent is None else spent.spent,
+        "at_least": None if spent is None else spent.is_at_least,
+        "estimated": None if spent is None else spent.is_about,
+        "empty_at": None if times.empty else _iso(times.iloc[0].to_pydatetime(), now),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..channels import Address, Channel
@@ -73,9 +74,14 @@ class Messenger:
         return reasons
 
     def finish(self, seconds: float) -> None:
-        """Waits so long for what is still to be sent; what is not is told as a problem."""
+        """Waits so long for what is still to be sent; what is not is told as a problem.
+
+        Ctrl-C ends the waiting.
+        """
         with self._condition:
-            if not self._condition.wait_for(lambda: not self._waiting, seconds):
+            with suppress(KeyboardInterrupt):
+                self._condition.wait_for(lambda: not self._waiting, seconds)
+            if self._waiting:
                 count = sum(map(len, self._waiting.values()))
                 verb = "was" if count == 1 else "were"
                 noun = "message" if count == 1 else "messages"

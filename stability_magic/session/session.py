@@ -285,7 +285,11 @@ class Session:
         Raises:
             SettingsError: The settings cannot be used.
         """
-        self._tell(lambda notices: notices.consider_watch(state, self.client().key_fingerprint))
+        fingerprint = ""
+        with suppress(SettingsError):
+            # Without a key it fails, too.
+            fingerprint = self.client().key_fingerprint
+        self._tell(lambda notices: notices.consider_watch(state, fingerprint))
 
     def _tell(self, consider: Callable[[Notices], None]) -> None:
         """Lets people be told, where any are; of the demo's figures nobody is."""

@@ -112,8 +112,10 @@ def test_a_digest_is_sent_once_for_each_day(run, recorder, api, monkeypatch):
     assert recorder.events() == ["digest_daily", "digest_weekly"]
     daily, weekly = recorder.messages()
     assert "what was spent yesterday is not known" in daily["text"]
-    assert daily["spent"] is None
-    assert daily["credits"] > 0
+    (figures,) = daily["organizations"]
+    assert figures["spent"] is None
+    assert figures["empty_at"] is None
+    assert figures["credits"] > 0
     assert " to Sun " in weekly["period"]
 
 
