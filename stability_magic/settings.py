@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool, Dict, Enum, Float, TraitType, Unicode, observe
 from traitlets.config import Configurable
 
+from .channels import Channels, channels_from_setting
 from .environment import variable
 from .errors import BadArgument, SettingsError
 from .text import DatabaseAddress, shorten
@@ -111,6 +112,17 @@ class _Database(_Text):
         return DatabaseAddress(super().validate(obj, value))
 
 
+class _Channels(_EnvironmentTrait):
+    """Commands and addresses; they may hold passwords, which are never shown."""
+
+    def from_string(self, s: str) -> Channels:
+        return channels_from_setting(s)
+
+    def validate(self, obj: Any, value: Any) -> Channels:  # noqa: ARG002 - traitlets' signature
+        # Whoever uses it gets the error: that of a trait would show the value.
+        return channels_from_setting(value)
+
+
 class _Number(_EnvironmentTrait, Float):  # type: ignore[type-arg]
     """A number from the environment."""
 
@@ -203,6 +215,11 @@ class StabilityMagic(Configurable):
         " {'ultra': {'credits': 8, 'since': '2026-12-01', 'until': '2027-01-01'}}, or a list of"
         " these."
     ).tag(config=True)
+    notify = _Channels(
+        Channels(),
+        help="Who is told when credits are low, and more: a command as a list, addresses of"
+        " Apprise, or a list of both. Environment: STABILITY_MAGIC_NOTIFY.",
+    ).tag(config=True, env="STABILITY_MAGIC_NOTIFY")
     timeout = Float(
         10.0, min=0.001, help="Seconds to wait for a connection, and for an answer."
     ).tag(config=True)
@@ -240,6 +257,17 @@ class StabilityMagic(Configurable):
         if name not in self._log_paths:
             self._log_paths[name] = log_file(name)
         return self._log_paths[name]
+
+    def channels(self) -> Channels:
+        """The ways in which a person is told; none where nobody is.
+
+        Raises:
+            SettingsError: The setting cannot be used.
+        """
+        channels: Channels = self.notify
+        if channels.fault:
+            raise SettingsError(f"StabilityMagic.notify cannot be used: {channels.fault}.")
+        return channels
 
     def host_name(self) -> str | None:
         """This machine's name for the log; None if logging it is switched off."""

@@ -22,7 +22,7 @@ PACKAGE = Path(stability_magic.__file__).parent
 _VALUES = {"errors", "models", "text", "version"}
 _PURE = _VALUES | {"when", "prices", "jobs", "analysis"}
 _LOGS = _PURE | {"settings", "log", "shared_log"}
-_SESSION = _LOGS | {"api", "keys", "simulator", "display"}
+_SESSION = _LOGS | {"api", "channels", "display", "environment", "keys", "simulator"}
 _COMMANDS = _SESSION | {"session", "charts"}
 
 # The parts of the project, which are its packages and the modules at the top, and what of the
@@ -38,7 +38,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "prices": {"errors", "text"},
     "jobs": {"errors", "prices", "text"},
     "keys": {"environment", "errors", "text"},
-    "settings": {"environment", "errors", "jobs", "prices", "text", "zones"},
+    "channels": {"text"},
+    "settings": {"channels", "environment", "errors", "jobs", "prices", "text", "zones"},
     "when": {"errors", "text"},
     "api": _VALUES | {"environment"},
     "analysis": _PURE - {"analysis"},
@@ -69,10 +70,12 @@ OWNERS: Mapping[str, set[str]] = {
     "traitlets": {"settings"},
     "platformdirs": {"settings"},
     "tzlocal": {"zones"},
+    "apprise": {"session/senders"},
     "keyring": {"keys"},
     "google": {"keys"},
     "kaggle_secrets": {"keys"},
     "tqdm": {"session/progress"},
+    "subprocess": {"session/senders"},
     "http": {"api/transport", "simulator/server"},
     "os.environ": {"environment"},
     "print": {"notebook", "terminal"},
@@ -91,6 +94,7 @@ PURE = (
     "charts/thinning",
     "charts/ticks",
     "charts/words",
+    "channels",
     "notebook/completions",
     "notebook/words",
     "jobs",

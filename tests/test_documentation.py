@@ -68,6 +68,7 @@ OPTIONS = {
     "cost": {"label", "--max", "--fail-closed", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
+    "notify": {"--test", "--digest"},
     "merge": {"paths"},
     "sync": {"--again"},
     "check": set(),

@@ -11,7 +11,16 @@ import pytest
 
 import stability_magic
 
-HEAVY = ("adbc_driver_sqlite", "matplotlib", "numpy", "pandas", "psycopg", "pyarrow", "requests")
+HEAVY = (
+    "adbc_driver_sqlite",
+    "apprise",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "requests",
+)
 HEAVY += ("sqlite_utils", "keyring")
 
 LOAD = """

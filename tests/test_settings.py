@@ -50,6 +50,7 @@ DEFAULTS = {
     "host": "auto",
     "usd_per_credit": 0.01,
     "warn_days": None,
+    "notify": (),
     "low_balance": None,
     "next_operation": "",
     "prices": {},

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..display.formats import FORMATS
+from ..session.digest import DIGESTS
 from ..when import BUDGET_PERIODS, PERIOD_FORMS, PERIODS, WHEN_FORMS
-from . import log_commands, service_commands
+from . import log_commands, notify_commands, service_commands
 from .outcome import Outcome
 
 if TYPE_CHECKING:
@@ -392,6 +393,24 @@ COMMANDS: tuple[Command, ...] = (
                 ("--status",), {"action": "store_true", "help": "how it stands"}, only_in="magic"
             ),
             Argument(("--stop",), {"action": "store_true", "help": "end it"}, only_in="magic"),
+        ),
+        formats=(),
+    ),
+    Command(
+        "notify",
+        "List, try or use the ways in which you are told of low credits and more.",
+        ("--test", "--digest daily"),
+        notify_commands.notify,
+        (
+            Argument(("--test",), {"action": "store_true", "help": "send a test by each of them"}),
+            Argument(
+                ("--digest",),
+                {
+                    "choices": DIGESTS,
+                    "help": "send what is left, what was spent yesterday or last week, and when it"
+                    " is empty; once for each day or week",
+                },
+            ),
         ),
         formats=(),
     ),

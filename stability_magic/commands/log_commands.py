@@ -38,6 +38,7 @@ __all__ = [
     "forecast",
     "history",
     "merge",
+    "own_organizations",
     "plot",
     "prices",
     "status",
@@ -82,7 +83,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
     _check_organizations(session, arguments)
     now = settings.now()
     next_job, low_level = settings.next_job(), settings.low_level()
-    organizations = None if arguments.all else arguments.organization or _own_organizations(session)
+    organizations = None if arguments.all else arguments.organization or own_organizations(session)
     summaries = summarize(
         session.journal,
         organizations,
@@ -105,7 +106,7 @@ def status(session: Session, arguments: argparse.Namespace) -> Outcome:
     return Outcome(summaries=tuple(summaries), card=card)
 
 
-def _own_organizations(session: Session) -> list[str] | None:
+def own_organizations(session: Session) -> list[str] | None:
     """The organization of the settings, or the key's default; None, for all, without either."""
     if session.organization is not None:
         return [session.organization]
@@ -226,7 +227,7 @@ def estimate(session: Session, arguments: argparse.Namespace) -> Outcome:
     empty_below = settings.empty_level()
     job = parse_job(" ".join(arguments.job), settings.price_list(), now.date())
     _check_organizations(session, arguments)
-    organizations = arguments.organization or _own_organizations(session)
+    organizations = arguments.organization or own_organizations(session)
     histories = forecast_histories(session.journal, organizations, now, local_only=arguments.local)
     if not histories.series:
         _note_no_readings(session, arguments, organizations or ())
@@ -248,7 +249,7 @@ def budget(session: Session, arguments: argparse.Namespace) -> Outcome:
         raise BadArgument("-a shows the budgets of all organizations; leave out -o, or -a.")
     _check_organizations(session, arguments)
     lines = _change_budgets(session, arguments)
-    organizations = None if arguments.all else arguments.organization or _own_organizations(session)
+    organizations = None if arguments.all else arguments.organization or own_organizations(session)
     now, zone, price = settings.now(), settings.zone(), settings.usd_per_credit
     standings = [
         each
@@ -313,7 +314,7 @@ def _organizations_of_budget(session: Session, arguments: argparse.Namespace) ->
     from ..display.wording import organization_choice
 
     names = session.journal.organizations()
-    chosen = arguments.organization or _own_organizations(session) or list(names)
+    chosen = arguments.organization or own_organizations(session) or list(names)
     if not names:
         raise BadArgument(
             "whose budget it is, is not known before the first reading; %stability_balance takes"

@@ -25,6 +25,7 @@ class WatchState:
         organization: Its id; None until it is known.
         name: The organization's name, or what stands in for it.
         credits: The latest balance.
+        first_read_at: When the watch's first balance was read; None before.
         last_read_at: When the latest balance was read; None before the first reading.
         budgets: What was spent of its budgets, as of the latest reading.
         spent: Credits spent since the watch's first reading.
@@ -32,6 +33,7 @@ class WatchState:
         failures: How many readings have failed.
         failures_in_a_row: How many have failed since the last success.
         problem: Why the latest reading could not be taken or logged; empty if nothing is wrong.
+        problems_in_a_row: After how many readings in a row there was one.
         warnings: The warnings so far, oldest first.
         ongoing: The events that have begun and are not over yet.
     """
@@ -42,6 +44,7 @@ class WatchState:
     organization: str | None = None
     name: str = ""
     credits: float = math.nan
+    first_read_at: datetime | None = None
     last_read_at: datetime | None = None
     spent: float = 0.0
     at_least: bool = False
@@ -49,6 +52,7 @@ class WatchState:
     failures_in_a_row: int = 0
     problem: str = ""
     budgets: Sequence[BudgetSpend] = ()
+    problems_in_a_row: int = 0
     warnings: list[str] = dataclasses.field(default_factory=list)
     ongoing: set[str] = dataclasses.field(default_factory=set)
 

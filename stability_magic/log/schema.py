@@ -219,3 +219,19 @@ def m007_budgets(db: Database) -> None:
             SELECT shared_logs.number, NEW.organization, NEW.set_at, NEW.id FROM shared_logs;
         END
     """)
+
+
+@MIGRATIONS()
+def m009_notices(db: Database) -> None:
+    """What a person was told of: an event goes on, or is over, as of an instant."""
+    # Not of the log's readings, so that it is neither merged nor shared.
+    db.execute("""
+        CREATE TABLE notices (
+            organization TEXT NOT NULL,
+            event TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            is_ongoing INTEGER NOT NULL,
+            as_of INTEGER NOT NULL,
+            PRIMARY KEY (organization, event, subject)
+        ) STRICT, WITHOUT ROWID
+    """)

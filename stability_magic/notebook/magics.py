@@ -187,7 +187,9 @@ class Magics:
         if not (self._settings.quiet or getattr(arguments, "quiet", False)):
             self._show_answer(outcome)
         if outcome.error is not None:
-            if not isinstance(outcome.error, (LowBalanceError, BudgetError)):
+            if outcome.frame is not None and not isinstance(
+                outcome.error, (LowBalanceError, BudgetError)
+            ):
                 display(outcome.frame)
             _show_in_one_line(outcome.error)
             raise outcome.error

@@ -18,8 +18,8 @@ __all__ = [
     "cap_error",
     "cap_text",
     "low_balance_error",
-    "parse_cap",
     "parse_amount",
+    "parse_cap",
     "parse_requirement",
 ]
 

@@ -16,6 +16,7 @@ from ..log.waiting import waiting_budget
 from ..settings import StabilityMagic
 from .journal import Journal
 from .key_account import KeyAccount
+from .messenger import Messenger
 from .pending import Backlog, Notes
 from .progress import Progress
 from .shared_link import SharedLogLink, shared_target
@@ -23,18 +24,23 @@ from .shared_link import SharedLogLink, shared_target
 if TYPE_CHECKING:
     from ..analysis.costs import Cost
     from ..api.client import StabilityClient
+    from ..display.watch_state import WatchState
     from ..log.balance_log import BalanceLog, Entry
     from ..log.merging import MergeCounts
     from ..log.outbox import UnsentCounts
     from ..models import Account
     from ..shared_log.sync import SentCounts
     from .demo import Demo
+    from .notices import Notices
     from .watch import Watch
 
 __all__ = ["Session"]
 
 # Seconds. At the end, neither a reading that hangs nor a log that is held is waited for longer.
 _CLOSE_TIMEOUT = 0.5
+# The same for messages that are on their way: a command that has just begun to send one ends with
+# it, and what ran for long should end at once.
+_LAST_MESSAGE_OF_COMMAND, _LAST_MESSAGE = 12.0, 1.0
 
 
 class Session:
@@ -76,6 +82,8 @@ class Session:
         )
         self._journal = Journal(self.log, self._notes, self._link)
         self._demo_journal = Journal(self.log, self._notes)
+        self.messenger = Messenger(self._known_key)
+        self._notices: Notices | None = None
         _SESSIONS.add(self)
 
     @property
@@ -103,6 +111,8 @@ class Session:
         finally:
             if has_lock:
                 self._lock.release()
+        is_command = self.source == "cli" and watch is None
+        self.messenger.finish(_LAST_MESSAGE_OF_COMMAND if is_command else _LAST_MESSAGE)
 
     def _log_backlog_at_end(self) -> None:
         """Tries once more to log what could not be; says what is lost with this session."""
@@ -130,6 +140,7 @@ class Session:
         # A thread of the parent may hold the lock, and will not release this copy of it.
         self._lock = threading.RLock()
         self._watch = None
+        self.messenger.forget()
         for each in (self._journal, self._demo_journal):
             each.forget_backlog()
 
@@ -163,7 +174,7 @@ class Session:
     def take_news(self) -> list[str]:
         """Returns what is new although everything works, and removes it."""
         news, self._notes.news = self._notes.news, []
-        return news
+        return [*news, *self.messenger.take_problems()]
 
     @property
     def organization(self) -> str | None:
@@ -292,9 +303,48 @@ class Session:
             The entries of the readings, and the errors of the balances that could not be read.
         """
         with self._lock:
-            return self._take_readings(
+            entries, errors = self._take_readings(
                 organizations, label, should_log, source or self.source, on_entries
             )
+        if should_log:
+            self._tell(lambda notices: notices.consider(entries))
+        return entries, errors
+
+    def tell_of_watch(self, state: WatchState) -> None:
+        """Tells whether a watch of this session fails or is well again, and of a leak.
+
+        Raises:
+            SettingsError: The settings cannot be used.
+        """
+        fingerprint = ""
+        with suppress(SettingsError):
+            # Without a key it fails, too.
+            fingerprint = self.client().key_fingerprint
+        self._tell(lambda notices: notices.consider_watch(state, fingerprint))
+
+    def _tell(self, consider: Callable[[Notices], None]) -> None:
+        """Lets people be told, where any are; of the demo's figures nobody is."""
+        if self.demo is not None or not self.settings.channels():
+            return
+        if self._notices is None:
+            from .notices import Notices
+
+            self._notices = Notices(
+                self.settings,
+                lambda: self._journal,
+                self.log,
+                self.messenger,
+                self.organization_name,
+            )
+        consider(self._notices)
+
+    def _known_key(self) -> str:
+        """The key in use; empty before the first request of a session that has none."""
+        key, _, _ = self._client_settings
+        if not key:
+            with suppress(SettingsError):
+                key = self.keys.find()
+        return key
 
     def _take_readings(
         self,
@@ -311,6 +361,7 @@ class Session:
         log, journal, host = self.log(), self.journal, self.settings.host_name()
         if self.demo is None:
             shared_target(self.settings)
+            self.settings.channels()
         key_account = self._current_key_account()
         balances, errors = key_account.read_balances(organizations, log)
         entries = [

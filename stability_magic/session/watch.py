@@ -50,6 +50,8 @@ class ReadingTaker(Protocol):
 
     def organization_name(self, organization: str) -> str: ...
 
+    def tell_of_watch(self, state: WatchState) -> None: ...
+
 
 class Watch:
     """Reads balances at regular times until it is stopped.
@@ -162,6 +164,12 @@ class Watch:
             state.failures += 1
             state.failures_in_a_row += 1
             state.problem = f"{type(error).__name__}: {error}"
+        state.problems_in_a_row = state.problems_in_a_row + 1 if state.problem else 0
+        try:
+            self._session.tell_of_watch(state)
+        except Exception as error:
+            # Nor may a message that cannot be told.
+            state.problem = f"{type(error).__name__}: {error}"
         wait = seconds_until_next(
             self.interval.total_seconds(),
             failures=state.failures_in_a_row,
@@ -210,6 +218,7 @@ class Watch:
             state.name = self._session.organization_name(entry.organization)
         state.credits = entry.credits
         state.last_read_at = datetime.fromtimestamp(entry.read_at / 1e6, UTC)
+        state.first_read_at = state.first_read_at or state.last_read_at
 
     def _update_budgets(self, state: WatchState) -> None:
         from .budgets import spends_of_budgets

@@ -16,5 +16,6 @@ def requirements() -> list[Requirement]:
     """The project's dependencies, with those of the extras for users."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["fast"], *extras["keyring"], *extras["postgres"]]
+    users = ("fast", "keyring", "notify", "postgres")
+    lines = [*project["dependencies"], *(line for each in users for line in extras[each])]
     return [Requirement(each) for each in lines]

@@ -17,9 +17,11 @@ from stability_magic.commands.declarations import COMMANDS
 from stability_magic.simulator.simulator import Simulator
 
 PROGRAMS = Path(sys.executable).parent
-EXTRAS = ("adbc_driver_sqlite", "keyring", "psycopg", "pyarrow")
+EXTRAS = ("adbc_driver_sqlite", "apprise", "keyring", "psycopg", "pyarrow")
 
 OTHER_LOG = {"STABILITY_MAGIC_LOG": "other.db"}
+TOLD_BY_COMMAND = {"STABILITY_MAGIC_NOTIFY": '["cat"]'}
+TOLD_BY_MAIL = {"STABILITY_MAGIC_NOTIFY": "mailto://me:secret@example.org"}
 SHARED_LOG = {"STABILITY_MAGIC_SHARED_LOG": "postgresql://me@localhost/credits"}
 
 # The arguments, environment variables, the exit code, and a part of the output.
@@ -40,6 +42,12 @@ LINES: tuple[tuple[str, dict[str, str], int, str], ...] = (
     ("plot --output usage.svg", {}, 0, "usage.svg"),
     ("budget 900000 --every month --check", {}, 0, "a budget of 900,000.00 credits"),
     ("costs --summary", {}, 0, "label"),
+    ("notify", {}, 1, "SettingsError: Nobody is told"),
+    ("notify --test", TOLD_BY_COMMAND, 0, "1. the command cat: delivered"),
+    ("notify --digest daily", TOLD_BY_COMMAND, 0, "1. the command cat: delivered"),
+    ("notify --digest daily", TOLD_BY_COMMAND, 0, "was sent before"),
+    ("notify --test", TOLD_BY_MAIL, 1, "install stability_magic[notify]"),
+    ("balance", TOLD_BY_MAIL, 0, "install stability_magic[notify]"),
     ("merge other.db", {}, 0, "other.db"),
     ("sync", {}, 1, "SettingsError: No shared log is set"),
     ("sync", SHARED_LOG, 1, "install stability_magic[postgres]"),
@@ -75,7 +83,7 @@ CELLS = (
     "%stability_balance",
     "%stability_demo --stop",
 )
-CELLS_THAT_FAIL = ("%stability_sync", "%stability_login --save")
+CELLS_THAT_FAIL = ("%stability_sync", "%stability_notify --test", "%stability_login --save")
 
 IPYTHON_CODE = f"""
 shell = get_ipython()
