@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .budgets import is_passed
 from .doubtful import LEAST_RISE
 
 if TYPE_CHECKING:
@@ -299,6 +300,7 @@ def budget_findings(
     organization: str,
     at: int,
     *,
+    every: str,
     spent: float,
     budget: float,
     projected: float,
@@ -309,22 +311,24 @@ def budget_findings(
     Args:
         organization: Its id.
         at: The instant of the figures, in microseconds since 1970 UTC.
+        every: The kind of the period.
         spent: Credits, since the period began.
         budget: Credits that may be spent in the period.
         projected: Credits, expected until the period's end; NaN where that is not known.
         period_start: In microseconds since 1970 UTC.
     """
     # Whoever changes the budget in mid-period is told anew.
-    subject = f"{period_start}:{float(budget)!r}"
+    subject = f"{every}:{period_start}:{float(budget)!r}"
     facts: dict[str, Fact] = {
+        "every": every,
         "spent": spent,
         "budget": budget,
         "projected": None if math.isnan(projected) else projected,
         "period_start": float(period_start),
     }
-    is_passed = spent > budget
-    will_be_passed = True if projected > budget and not is_passed else None
+    has_passed = is_passed(spent, budget)
+    will_be_passed = True if projected > budget and not has_passed else None
     return [
-        Finding(Key(organization, "budget_passed", subject), at, is_passed or None, facts),
+        Finding(Key(organization, "budget_passed", subject), at, has_passed or None, facts),
         Finding(Key(organization, "budget_projected", subject), at, will_be_passed, facts),
     ]

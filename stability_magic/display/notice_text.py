@@ -138,16 +138,16 @@ _WORDS: Mapping[str, tuple[str, Callable[[_Figures], str]]] = {
     "budget_passed": (
         "budget passed",
         lambda of: (
-            f"{of.amount('spent')} spent since {of.moment('period_start')}; the budget is"
-            f" {of.credits('budget')}."
+            f"{of.amount('spent')} spent since {of.moment('period_start')}; the budget for each"
+            f" {of.text('every')} is {of.credits('budget')}."
         ),
     ),
     "budget_projected": (
         "budget will likely be passed",
         lambda of: (
             f"{of.amount('spent')} spent since {of.moment('period_start')}, and"
-            f" {of.credits('projected')} expected by the period's end; the budget is"
-            f" {of.credits('budget')}."
+            f" {of.credits('projected')} expected by the period's end; the budget for each"
+            f" {of.text('every')} is {of.credits('budget')}."
         ),
     ),
 }

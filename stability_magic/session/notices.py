@@ -13,6 +13,7 @@ from ..analysis.notices import (
     Finding,
     Key,
     State,
+    budget_findings,
     changes,
     doubt_finding,
     leak_finding,
@@ -111,10 +112,10 @@ class Notices:
 
     def _consider_reading(self, entry: Entry) -> None:
         from ..analysis.doubtful import doubt_of_newest
-        from .outlook import present
+        from .outlook import earliest_end, present, usable_levels
 
         settings = self._settings
-        now = settings.now()
+        now, levels = settings.now(), usable_levels(settings)
         since = self._looked_until.get(entry.organization, entry.read_at - 1) + 1
         since = min(since, entry.read_at)
         self._looked_until[entry.organization] = max(since, entry.read_at)
@@ -135,18 +136,44 @@ class Notices:
             others += topup_findings(organization, series, since)
         days = settings.warn_days
         if days is not None and histories is not None:
-            early = _empty_early(histories, now)
+            early = earliest_end(histories, now, empty_below=levels.empty)
             others.append(
                 soon_finding(
                     organization, last, now=now, days=days, empty_early=early, credits=credits
                 )
             )
+        others += self._budget_findings(organization, last, now)
 
         def find(states: Iterable[Key]) -> list[Finding]:
-            low = low_findings(organization, series, since, settings.low_balance, states)
+            low = low_findings(organization, series, since, levels.low, states)
             return [*low, *others]
 
         self._tell(self._name_of(organization), find, doubt=doubt)
+
+    def _budget_findings(self, organization: str, last: int, now: datetime) -> list[Finding]:
+        """How the organization's budgets stand, where it has any."""
+        from .budgets import standings_of_budgets
+
+        try:
+            standings = standings_of_budgets(
+                self._journal(), [organization], now, self._settings.zone()
+            )
+        except LogError:
+            return []
+        return [
+            finding
+            for spend, projected in ((each.spend, each.projected) for each in standings)
+            if spend.is_known
+            for finding in budget_findings(
+                organization,
+                last,
+                every=spend.every,
+                spent=spend.spent,
+                budget=spend.budget,
+                projected=projected,
+                period_start=to_microseconds(spend.start),
+            )
+        ]
 
     def _recent_histories(self, organization: str, now: datetime) -> Histories:
         """What a forecast is made from, or without one the little that doubts depend on."""
@@ -234,19 +261,6 @@ def _series_of(entry: Entry) -> Series:
     from ..analysis.series import Series
 
     return Series.of(np.array([entry.read_at]), np.array([entry.credits]))
-
-
-def _empty_early(histories: Histories, now: datetime) -> datetime | None:
-    """The early end of the forecast: in 9 of 10 cases the credits last longer."""
-    import pandas as pd
-
-    from ..analysis.forecast import forecast_of
-
-    outlook = forecast_of(histories, now=now)
-    if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
-        return None
-    early: datetime = outlook["empty_early"].iloc[0].to_pydatetime()
-    return early
 
 
 def _is_cell_running(

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..analysis.forecast import forecast_cut_points
 from ..analysis.recent_days import lookback_start
 from ..analysis.windows import forecast_window_start
 from ..api.service_clock import MOST_OFFSET
+from ..errors import SettingsError
 from ..models import from_microseconds, to_microseconds
 
 if TYPE_CHECKING:
     from ..analysis.series import Histories
+    from ..settings import StabilityMagic
     from .journal import Journal
 
-__all__ = ["forecast_histories", "latest_instant", "present"]
+__all__ = [
+    "Levels",
+    "earliest_end",
+    "forecast_histories",
+    "latest_instant",
+    "present",
+    "usable_levels",
+]
 
 
 def latest_instant(now: datetime) -> datetime:
@@ -61,6 +70,43 @@ def forecast_histories(
             organization = histories.organizations[position]
             (series[position],) = _read(journal, [organization], since, until, local_only).series
     return histories._replace(series=series)
+
+
+def earliest_end(histories: Histories, now: datetime, *, empty_below: float) -> datetime | None:
+    """The early end of one organization's forecast: in 9 of 10 cases the credits last longer.
+
+    Args:
+        histories: The readings of :func:`forecast_histories`.
+        now: The present.
+        empty_below: The credits under which a balance counts as empty.
+    """
+    import pandas as pd
+
+    from ..analysis.forecast import forecast_of
+
+    outlook = forecast_of(histories, now=now, empty_below=empty_below)
+    if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
+        return None
+    early: datetime = outlook["empty_early"].iloc[0].to_pydatetime()
+    return early
+
+
+class Levels(NamedTuple):
+    """The credits under which a balance is low, if that is set, and under which it is empty."""
+
+    low: float | None
+    empty: float
+
+
+def usable_levels(settings: StabilityMagic) -> Levels:
+    """The levels of the settings, without what is done next where that cannot be used.
+
+    For what goes on by itself: commands say what is wrong, but readings must not end for it.
+    """
+    try:
+        return Levels(settings.low_level(), settings.empty_level())
+    except SettingsError:
+        return Levels(settings.low_balance, 0.0)
 
 
 def _read(

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Protocol
 
 from ..display.watch_state import WatchState
-from ..errors import SettingsError, StabilityMagicError
-from ..jobs import Job, empty_level, low_level
+from ..errors import StabilityMagicError
 from .watch_schedule import next_due, seconds_until_next
 
 if TYPE_CHECKING:
@@ -130,6 +129,7 @@ class Watch:
     def line(self, state: WatchState) -> str:
         """How one organization stands."""
         from ..display.lines import watch_line
+        from .outlook import usable_levels
 
         settings = self._session.settings
         return watch_line(
@@ -138,7 +138,7 @@ class Watch:
             every=self.interval,
             next_reading=None if self._stop_event.is_set() else _next_reading_at(state),
             usd_per_credit=settings.usd_per_credit,
-            low_balance=low_level(settings.low_balance, self._next_job()),
+            low_balance=usable_levels(settings).low,
         )
 
     def _run(self) -> None:
@@ -238,44 +238,26 @@ class Watch:
     def _add_warnings(self, state: WatchState) -> None:
         """Warns once of a balance that has become low, or that may soon be empty."""
         from ..display.lines import low_balance_warning, running_out_warning
+        from .outlook import earliest_end, forecast_histories, present, usable_levels
 
         settings = self._session.settings
-        now, days = settings.now(), settings.warn_days
-        low = low_level(settings.low_balance, self._next_job())
+        now, days, levels = settings.now(), settings.warn_days, usable_levels(settings)
+        low = levels.low
         if state.has_just_begun("low", low is not None and state.credits < low):
             state.warnings.append(low_balance_warning(state, low or 0.0, now))
         if days is None:
             return
         try:
-            empty_early = self._forecast_empty_early(state, now)
+            organizations = [state.organization or ""]
+            histories = forecast_histories(self._session.journal, organizations, now)
+            now = present(now, histories)
+            empty_early = earliest_end(histories, now, empty_below=levels.empty)
         except StabilityMagicError:
             # The log cannot be read; writing the next reading gives the warning.
             return
         is_soon = empty_early is not None and empty_early <= now + timedelta(days=days)
         if state.has_just_begun("soon", is_soon):
             state.warnings.append(running_out_warning(state, empty_early or now, now))
-
-    def _next_job(self) -> Job | None:
-        """What is done next; None also where that setting has become unusable meanwhile."""
-        try:
-            return self._session.settings.next_job()
-        except SettingsError:
-            # It was usable when the watch began; readings must go on.
-            return None
-
-    def _forecast_empty_early(self, state: WatchState, now: datetime) -> datetime | None:
-        """The early end of the forecast: in 9 of 10 cases the credits last longer."""
-        import pandas as pd
-
-        from ..analysis.forecast import forecast_of
-        from .outlook import forecast_histories
-
-        histories = forecast_histories(self._session.journal, [state.organization or ""], now)
-        outlook = forecast_of(histories, now=now, empty_below=empty_level(self._next_job()))
-        if outlook.empty or pd.isna(outlook["empty_early"].iloc[0]):
-            return None
-        empty_early: datetime = outlook["empty_early"].iloc[0].to_pydatetime()
-        return empty_early
 
 
 def _next_reading_at(state: WatchState) -> datetime:

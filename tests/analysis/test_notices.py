@@ -225,7 +225,13 @@ def test_a_budget_is_told_once_in_a_period():
 
     def events(spent: float, projected: float, at: int, budget: float = 500.0, start: int = 7):
         return budget_findings(
-            ORG, at, spent=spent, budget=budget, projected=projected, period_start=start
+            ORG,
+            at,
+            every="week",
+            spent=spent,
+            budget=budget,
+            projected=projected,
+            period_start=start,
         )
 
     week = [

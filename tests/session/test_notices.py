@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stability_magic import Balance, BalanceLog, SettingsError
+from stability_magic.session.budgets import change_budget
 from stability_magic.session.cell_cost import CellCostMeter
 from stability_magic.session.session import Session
 from stability_magic.session.watch import Watch
@@ -152,6 +153,31 @@ def watch_once(watch: Watch) -> None:
     (state,) = watch.states
     state.due = 0.0
     watch._take_due_readings()
+
+
+def test_a_budget_that_is_passed_is_told_once(open_session, recorder, api):
+    """With what was spent of it; a budget that was raised is another one."""
+    session = open_session()
+    read(api, session, 900.0)
+    change_budget(session.journal, ORG, "month", 100.0, session.settings.now())
+    read(api, session, 850.0, 780.0, 770.0)
+    change_budget(session.journal, ORG, "month", 125.0, session.settings.now())
+    read(api, session, 760.0)
+    session.close()
+    assert recorder.events() == ["budget_passed", "budget_passed"]
+    first, second = recorder.messages()
+    assert (first["spent"], first["budget"], first["every"]) == (120.0, 100.0, "month")
+    assert (second["spent"], second["budget"]) == (140.0, 125.0)
+    assert "the budget for each month is 100.00." in first["text"]
+
+
+def test_next_operation_is_a_level_of_low_balances(open_session, recorder, api):
+    """Where it no longer pays for what is done next."""
+    session = open_session(next_operation="3 ultra")
+    read(api, session, 25.0, 23.0)
+    session.close()
+    assert recorder.events() == ["low_balance"]
+    assert recorder.messages()[0]["level"] == 24.0
 
 
 def test_a_watch_that_fails_and_is_well_again(open_session, recorder, api):
