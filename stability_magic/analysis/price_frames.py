@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import BadArgument
 from ..jobs import Job, parse_job
 from ..models import from_microseconds, to_microseconds
+from .doubtful import doubt_of_newest
 from .frames import frame_from_rows
 from .outlook import Estimate, estimate
 
@@ -50,6 +51,7 @@ class Pay(NamedTuple):
         days_sooner: Shape (tasks,), by how many days sooner it is empty then; NaN where that cannot
             be told.
         evidence: Why it cannot be told.
+        doubt: Why the balance may be wrong; None for nearly all.
     """
 
     organization: str
@@ -59,6 +61,7 @@ class Pay(NamedTuple):
     left: NDArray[np.float64]
     days_sooner: NDArray[np.float64]
     evidence: str
+    doubt: str | None
 
 
 def one_operation(label: str | None, prices: PriceList, day: date) -> str | None:
@@ -142,8 +145,11 @@ def pays(
     for organization, name, series in parts:
         balance = float(series.credits[-1])
         sooner, evidence = _days_sooner(series, costs, to_microseconds(now), empty_below)
+        doubt = doubt_of_newest(series.times, series.credits)
         read_at = from_microseconds(int(series.times[-1])).astimezone(now.tzinfo)
-        results.append(Pay(organization, name, balance, read_at, balance - costs, sooner, evidence))
+        results.append(
+            Pay(organization, name, balance, read_at, balance - costs, sooner, evidence, doubt)
+        )
     return results
 
 

@@ -25,7 +25,9 @@ class CommandParser(argparse.ArgumentParser):
     def refusal(self, unknown_words: Sequence[str]) -> str:
         """Why words that are no arguments of this command are refused."""
         options = [each.partition("=")[0] for each in unknown_words if each.startswith("-")]
-        hint = did_you_mean(options[0], self._option_string_actions) if options else ""
+        hint = "; words that belong together need quotes around them"
+        if options:
+            hint = did_you_mean(options[0], self._option_string_actions)
         return f"unrecognized arguments: {' '.join(unknown_words)}{hint}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -16,7 +16,7 @@ from ..text import clean_text, distinct_names
 from ..when import time_phrase
 from .budget_words import budget_phrase
 from .price_lines import buys_phrase
-from .wording import bound_words, count_text, credits_text, name_text, usd_text
+from .wording import bound_words, count_text, credits_text, doubt_phrase, name_text, usd_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ def balance_line(
         else:
             parts.append(f"nothing spent since {since}")
     if doubt is not None:
-        parts.append(_doubt_phrase(doubt))
+        parts.append(doubt_phrase(doubt))
     if low_balance is not None and credits < low_balance:
         parts.append(low_phrase(low_balance))
     parts += map(budget_phrase, budgets)
@@ -116,18 +116,9 @@ def low_phrase(low_balance: float) -> str:
 
 def state_phrases(summary: Summary, now: datetime) -> list[str]:
     """Whether an organization's balance may be wrong, and when it is empty."""
-    doubts = [] if summary.doubt is None else [_doubt_phrase(summary.doubt)]
+    doubts = [] if summary.doubt is None else [doubt_phrase(summary.doubt)]
     outlooks = (empty_phrase(row, now) for _, row in summary.outlook.iterrows())
     return [*doubts, *(phrase for each in outlooks for phrase in each)]
-
-
-def _doubt_phrase(doubt: str) -> str:
-    """The phrase for a balance that may be wrong.
-
-    Args:
-        doubt: What it is doubted for.
-    """
-    return f"DOUBTFUL: {doubt}; later readings will tell"
 
 
 def forecast_line(row: pd.Series[Any], now: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..jobs import Job
 from ..when import time_phrase
-from .wording import bound_words, count_text, credits_text, name_text, usd_text
+from .wording import bound_words, count_text, credits_text, doubt_phrase, name_text, usd_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +97,8 @@ def estimate_line(job: Job, pay: Pay | None, now: datetime, usd_per_credit: floa
         parts.append(f"leaves {credits_text(pay.balance - known)} of the {balance}")
         sooner = sooner_text(pay.days_sooner[-1]) or f"sooner by how much: {pay.evidence}"
         parts.append(f"empty {sooner}")
+    if pay.doubt is not None:
+        parts.append(doubt_phrase(pay.doubt))
     return f"{name_text(pay.name)}: {' · '.join(parts)}"
 
 

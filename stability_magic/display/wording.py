@@ -22,6 +22,7 @@ __all__ = [
     "count_text",
     "credits_text",
     "day_time_text",
+    "doubt_phrase",
     "name_text",
     "organization_choice",
     "small_usd_text",
@@ -105,6 +106,15 @@ def spend_text(window: WindowSpend, usd_per_credit: float | None = None) -> str:
     text = credits_text(amount) if usd_per_credit is None else usd_text(amount)
     sign = "≥ " if window.is_at_least else "≈ " if window.is_about else ""
     return f"{sign}{text}"
+
+
+def doubt_phrase(doubt: str) -> str:
+    """The phrase for a balance that may be wrong.
+
+    Args:
+        doubt: What it is doubted for.
+    """
+    return f"DOUBTFUL: {doubt}; later readings will tell"
 
 
 def day_time_text(at: datetime, now: datetime) -> str:

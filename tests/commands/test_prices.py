@@ -184,6 +184,15 @@ def test_more_than_is_left_is_not_enough(shell, log, capsys):
     assert "NOT ENOUGH: 7,200.00 more than the 800.00 read " in line
 
 
+def test_a_balance_that_may_be_wrong_is_said_to_be(shell, log, capsys):
+    """As in the balance line: a sudden zero."""
+    log.append(Balance("org-one", 0.0, datetime.now(UTC)))
+    run(shell, "%stability_estimate ultra;")
+    out = capsys.readouterr().out
+    assert "NOT ENOUGH: 8.00 more than the 0.00 read " in out
+    assert "DOUBTFUL: " in out
+
+
 def test_what_is_not_known_is_said(shell, log, capsys):
     """The rest of the job is a lower bound, and what is left after it is NaN."""
     run(shell, "%config StabilityMagic.prices = {'x': {'credits': 1, 'since': '2090-01-01'}}")

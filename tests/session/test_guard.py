@@ -142,6 +142,14 @@ def test_a_job_is_named_in_the_error(shell, api):
     assert len(api.requests) == count
 
 
+def test_a_job_without_quotes_is_refused_with_advice(shell, api):
+    """Its second word is no argument."""
+    error = magic_error(shell, "%stability_balance --require 6 ultra")
+    assert isinstance(error, UsageError)
+    assert "ultra; words that belong together need quotes" in str(error)
+    assert not api.requests
+
+
 def test_dollars_need_a_price():
     """They are divided by it."""
     assert parse_amount("5usd", 0.02) == 250
