@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -288,6 +289,9 @@ def test_every_command_explains_itself(capsys, monkeypatch, command):
     assert command.summary in text
     assert f"examples: stability-magic {command.name}" in text
     for each in command.arguments:
+        if each.options["help"] is argparse.SUPPRESS:
+            # Taken only to be refused.
+            continue
         # The help shows a positional argument by its metavar.
         names = each.flags if each.flags[0].startswith("-") else [each.options["metavar"]]
         assert all((name in text) == each.is_offered_in("command line") for name in names)

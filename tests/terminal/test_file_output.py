@@ -43,7 +43,7 @@ def folder(tmp_path):
         ("history", "a.csv", "read_at,organization,"),
         ("history", "a.txt", "read_at,organization,"),
         ("history", "a.JSON", "["),
-        ("history --format table", "a.csv", "read  "),
+        ("history --since all --format table", "a.csv", "read  "),
         ("usage --since all", "a.json", "["),
         ("status", "a.json", "{"),
         ("status", "a.prom", "# TYPE stability_balance_credits gauge"),
