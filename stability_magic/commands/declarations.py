@@ -288,7 +288,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "budget",
-        "Keep a budget for each day, week or month, and show from the log what is left of it.",
+        "Keep a budget for each day, week or month, and show what is left of it.",
         ("", "500 --every week", "20usd --every month -o org-1234", "--check", "--remove"),
         log_commands.budget,
         (

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 
 import pytest
 from sqlite_utils import Database
 
-from stability_magic import Account, Balance, BalanceLog, LogError, Organization
+from stability_magic import Account, BalanceLog, Organization
 from stability_magic.analysis.budgets import BudgetChange, budgets_in_force
-from stability_magic.log.balance_log import entry_from_balance
 from stability_magic.log.merging import merge
 from stability_magic.log.schema import MIGRATIONS
 
 NAMES = "organization, every, set_at, credits, id"
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def change(n, credits=500.0, organization="org-a", every="week"):
@@ -111,20 +107,3 @@ def test_the_budget_of_a_key_is_that_of_its_organization(tmp_path):
     account = Account("user-1", "", (Organization("org-a", "Alpha", "OWNER", is_default=True),))
     log.write([], account=account, key_fingerprint="f1")
     assert log.budgets() == [change(1)]
-
-
-@pytest.mark.skipif(
-    os.name == "nt" or os.geteuid() == 0, reason="root and Windows write what is read-only"
-)
-def test_a_log_that_is_read_only_tells_its_budgets_and_takes_none(tmp_path):
-    """One line says why."""
-    log = BalanceLog(tmp_path / "folder" / "log.db")
-    log.write([entry_from_balance(Balance("org-a", 5.0, NOON))], budgets=[change(1)])
-    log.path.chmod(0o400)
-    log.path.parent.chmod(0o500)
-    try:
-        with pytest.raises(LogError, match="read-only"):
-            log.write([], budgets=[change(2)])
-        assert log.budgets() == [change(1)]
-    finally:
-        log.path.parent.chmod(0o700)

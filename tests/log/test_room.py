@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stability_magic import Balance, BalanceLog
+from stability_magic.analysis.budgets import BudgetChange
 from stability_magic.log.balance_log import entry_from_balance
 
 pytestmark = [
@@ -28,6 +29,7 @@ AS_ORDINARY_USER = """
 import os, sys
 from datetime import datetime, timezone
 from stability_magic import Balance, BalanceLog, LogError
+from stability_magic.analysis.budgets import BudgetChange
 
 warm_up_path, path, *operations = sys.argv[1:]
 balance = Balance("org-a", 1.0, datetime(2026, 1, 6, tzinfo=timezone.utc))
@@ -37,6 +39,12 @@ def append(log):
 
 def read(log):
     return len(log.readings())
+
+def set_budget(log):
+    log.write([], budgets=[BudgetChange("org-a", "week", 2, 700.0, bytes([2]) * 16)])
+
+def budgets(log):
+    return [each.credits for each in log.budgets()]
 
 append(BalanceLog(warm_up_path))
 read(BalanceLog(warm_up_path))
@@ -143,6 +151,17 @@ def test_a_read_only_log_can_be_read_but_not_written(folder, log, run_as_user):
         assert read_outcome == "read 3"
     assert log.path.read_bytes() == content_before
     assert list(folder.iterdir()) == [log.path]
+
+
+def test_a_read_only_log_tells_its_budgets_and_takes_none(folder, log, run_as_user):
+    """What it tells is what was kept."""
+    log.path.chmod(0o644)
+    log.write([], budgets=[BudgetChange("org-a", "week", 1, 500.0, bytes(16))])
+    log.path.chmod(0o444)
+    folder.chmod(0o555)
+    set_outcome, budgets_outcome = run_as_user(log.path, "set_budget", "budgets")
+    assert set_outcome.startswith(f"{log.path} cannot be written: it is read-only. Allow writing")
+    assert budgets_outcome == "budgets [500.0]"
 
 
 def test_a_log_that_may_not_be_read_is_an_error(log, run_as_user):
