@@ -70,6 +70,7 @@ OWNERS: Mapping[str, set[str]] = {
     "google": {"settings"},
     "tqdm": {"session/progress"},
     "http": {"api/transport", "simulator/server"},
+    "signal": {"session/interrupts", "terminal/command_line"},
     "os.environ": {"environment"},
     "print": {"notebook", "terminal"},
 }

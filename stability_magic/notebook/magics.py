@@ -24,6 +24,7 @@ from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.parser import CommandParser
 from ..errors import BadArgument, LowBalanceError, StabilityMagicError
 from ..session.current import forget_current, make_current
+from ..session.interrupts import not_interrupted
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_line, clean_text
@@ -200,9 +201,12 @@ class Magics:
         elif text:
             print(text.rstrip("\n"))
 
+    # What interrupts the cell around this one interrupts neither its beginning nor its end.
+    @not_interrupted
     def _begin_cost(self, cost_meter: CellCostMeter, cap: SpendingCap | None) -> None:
         capped_cell: CappedCell | None = None
 
+        @not_interrupted
         def finish(cell_id: str | None, result: ExecutionResult | None) -> None:
             if capped_cell is not None:
                 capped_cell.end()

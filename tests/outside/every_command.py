@@ -54,7 +54,7 @@ CELLS = (
     "%stability_usage --by week",
     "%stability_plot --forecast",
     "%stability_forecast",
-    "%%stability_cost render --settle 0.1\nsum(range(10))",
+    "%%stability_cost render --settle 0.1 --max 500\nsum(range(10))",
     "%stability_costs",
     "%stability_watch --every 10s --plot",
     "%stability_watch --status",
