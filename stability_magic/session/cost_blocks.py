@@ -113,6 +113,9 @@ class BlockCost:
     ) -> None:
         self._stop()
         _tell(*self._finish(error), error)
+        if error is None and self._cost is not None and self._cost.is_cut_short:
+            # Ctrl-C was meant for the program, and not for the readings alone.
+            raise KeyboardInterrupt
 
     @not_interrupted
     async def __aenter__(self) -> Self:
