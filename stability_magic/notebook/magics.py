@@ -211,9 +211,7 @@ class Magics:
             if capped_cell is not None:
                 capped_cell.end()
             cost = self._finish_cost(cost_meter, cell_id)
-            error = None
-            if capped_cell is not None and cost is not None:
-                error = capped_cell.error(cost, result)
+            error = None if capped_cell is None else capped_cell.error(cost, result)
             _print_notes(self._session)
             if cost is not None and not self._settings.quiet:
                 _print_line(cost.line)

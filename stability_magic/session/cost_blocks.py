@@ -184,7 +184,7 @@ class BlockCost:
                     self._cost = self._meter.finish(None)
         except StabilityMagicError as problem:
             session.notes.append(f"The cost was not logged. {problem}")
-        if self._cap is not None and self._cost is not None:
+        if self._cap is not None:
             error = self._cap.error(self._cost, ended_by)
         return error, session.take_notes()
 
