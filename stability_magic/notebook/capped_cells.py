@@ -51,7 +51,9 @@ class CappedCell:
         if getattr(self._shell, "CustomTB", None) is self._handler:
             self._shell.custom_exceptions, self._shell.CustomTB = self._handler_before
 
-    def error(self, cost: MeasuredCost, result: ExecutionResult | None) -> BudgetError | None:
+    def error(
+        self, cost: MeasuredCost | None, result: ExecutionResult | None
+    ) -> BudgetError | None:
         """The error to raise after it; None where it kept its cap, or something else ended it."""
         ended_by = None
         if result is not None:

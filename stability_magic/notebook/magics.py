@@ -25,6 +25,7 @@ from ..commands.declarations import COMMANDS, Command, add_arguments
 from ..commands.parser import CommandParser
 from ..errors import BadArgument, BudgetError, LowBalanceError, StabilityMagicError
 from ..session.current import forget_current, make_current
+from ..session.interrupts import not_interrupted
 from ..session.session import Session
 from ..settings import StabilityMagic
 from ..text import clean_line, clean_text
@@ -219,16 +220,17 @@ class Magics:
         elif text:
             print(text.rstrip("\n"))
 
+    # What interrupts the cell around this one interrupts neither its beginning nor its end.
+    @not_interrupted
     def _begin_cost(self, cost_meter: CellCostMeter, cap: SpendingCap | None) -> None:
         capped_cell: CappedCell | None = None
 
+        @not_interrupted
         def finish(cell_id: str | None, result: ExecutionResult | None) -> None:
             if capped_cell is not None:
                 capped_cell.end()
             cost = self._finish_cost(cost_meter, cell_id)
-            error = None
-            if capped_cell is not None and cost is not None:
-                error = capped_cell.error(cost, result)
+            error = None if capped_cell is None else capped_cell.error(cost, result)
             _print_notes(self._session)
             if cost is not None and not self._settings.quiet:
                 _print_line(cost.line)

@@ -39,6 +39,7 @@ class MeasuredCost:
         exact: Whether the balance moved and settled, and nobody else is seen to have spent.
         fallen: What the balance of the organization fell by meanwhile, whoever spent it; NaN where
             that is not known.
+        is_cut_short: Whether Ctrl-C ended the readings after the cell.
     """
 
     line: str
@@ -46,6 +47,7 @@ class MeasuredCost:
     spent: float
     exact: bool
     fallen: float
+    is_cut_short: bool
 
 
 class CellCostMeter:
@@ -70,6 +72,7 @@ class CellCostMeter:
         self._settle = settle
         self._entries_meanwhile: list[Entry] = []
         self._has_ended = False
+        self._is_cut_short = False
         self._entry_before = self._take_reading()
         # Head and end of the cell are one command to whoever waits for it.
         self._waiting_left = waiting_left()
@@ -160,6 +163,7 @@ class CellCostMeter:
                 if attempt and abs(entries[-1].credits - entries[-2].credits) < SMALLEST_CHANGE:
                     return entries, True
         except KeyboardInterrupt:
+            self._is_cut_short = True
             self._session.notes.append("Interrupted before the balance had settled.")
         except StabilityMagicError as error:
             consequence = (
@@ -211,6 +215,7 @@ class CellCostMeter:
             math.nan if told.spent is None else told.spent,
             told.exact and not is_waiting,
             math.nan if cost.spent is None else cost.spent,
+            self._is_cut_short,
         )
 
     def _recent_readings_and_costs(self) -> tuple[pd.DataFrame | None, list[Cost]]:

@@ -113,6 +113,9 @@ class BlockCost:
     ) -> None:
         self._stop()
         _tell(*self._finish(error), error)
+        if error is None and self._cost is not None and self._cost.is_cut_short:
+            # Ctrl-C was meant for the program, and not for the readings alone.
+            raise KeyboardInterrupt
 
     @not_interrupted
     async def __aenter__(self) -> Self:
@@ -181,7 +184,7 @@ class BlockCost:
                     self._cost = self._meter.finish(None)
         except StabilityMagicError as problem:
             session.notes.append(f"The cost was not logged. {problem}")
-        if self._cap is not None and self._cost is not None:
+        if self._cap is not None:
             error = self._cap.error(self._cost, ended_by)
         return error, session.take_notes()
 

@@ -100,15 +100,18 @@ class SpendingCap:
         if self._code is not None:
             self._code.end()
 
-    def error(self, cost: MeasuredCost, ended_by: BaseException | None) -> BudgetError | None:
+    def error(
+        self, cost: MeasuredCost | None, ended_by: BaseException | None
+    ) -> BudgetError | None:
         """The error to raise after the cell; None where it kept the cap or ended for other reasons.
 
         Args:
-            cost: What the cell cost.
+            cost: What the cell cost; None where that could not be logged.
             ended_by: The cell's own error.
         """
         self._tell_failures()
-        spent = self._spent if math.isnan(cost.fallen) else max(self._spent, cost.fallen)
+        fallen = math.nan if cost is None else cost.fallen
+        spent = self._spent if math.isnan(fallen) else max(self._spent, fallen)
         is_over = self._is_over(spent)
         if self._is_from_elsewhere(ended_by):
             # Another cap tells enough.
@@ -131,7 +134,7 @@ class SpendingCap:
                 f"{self._cap_text()}, and the balance could not be read for"
                 f" {LONGEST_UNSEEN:.0f} s, after which it must not go on;"
                 f" {self._ending(ended_by)}. {self._problem}",
-                spent=spent if not math.isnan(cost.fallen) else math.nan,
+                spent=math.nan if math.isnan(fallen) else spent,
                 budget=self._credits,
             )
         return None

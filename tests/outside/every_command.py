@@ -71,7 +71,7 @@ CELLS = (
     "%stability_prices",
     "%stability_estimate 40 ultra + 12 creative-upscale",
     "%stability_budget",
-    "%%stability_cost render --settle 0.1\nsum(range(10))",
+    "%%stability_cost render --settle 0.1 --max 500\nsum(range(10))",
     "%stability_costs",
     "%stability_watch --every 10s --plot",
     "%stability_watch --status",

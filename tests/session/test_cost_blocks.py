@@ -156,6 +156,26 @@ def test_errors_and_ctrl_c_of_the_block_stay_what_they_are(api, log_path):
     assert [label for label, _ in logged_costs(log_path)] == ["error", "stopped"]
 
 
+@pytest.mark.filterwarnings("ignore:stability_magic. Interrupted before")
+def test_ctrl_c_during_the_readings_after_a_block_ends_the_program(api, log_path):
+    """The block's cost is logged as far as it was read."""
+
+    def press_ctrl_c(requests: int) -> None:
+        # After the first of them the balance is waited for to settle.
+        while len(api.requests) == requests:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def run_block() -> None:
+        with stability_magic.cost("short", settle=60):
+            threading.Thread(target=press_ctrl_c, args=[len(api.requests)]).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_block()
+    assert [label for label, _ in logged_costs(log_path)] == ["short"]
+
+
 @pytest.mark.parametrize(("outer_cap", "inner_cap", "budget"), [(10, 99, 10), (99, 10, 10)])
 def test_caps_hold_within_each_other(api, log_path, outer_cap, inner_cap, budget):
     """Whichever is reached; and both costs are logged."""
@@ -257,7 +277,7 @@ def test_an_async_function_is_measured_while_others_run(api, log_path):
         await asyncio.sleep(0)
 
     asyncio.run(work())
-    assert len(steps) > 3
+    assert len(steps) > 1
     assert inspect.iscoroutinefunction(render)
     assert [label for label, _ in logged_costs(log_path)] == ["render", "block"]
 

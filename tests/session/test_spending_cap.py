@@ -283,7 +283,7 @@ def test_after_a_refusal_it_is_not_asked_again_at_once(shell, api):
 
 def test_failing_closed_stops_a_cell_that_cannot_be_seen(shell, api, monkeypatch, capsys):
     """What it has spent is not known then."""
-    monkeypatch.setattr(spending_cap, "LONGEST_UNSEEN", 0.3)
+    monkeypatch.setattr(spending_cap, "LONGEST_UNSEEN", 1.0)
     error = run_capped(shell, api, "spend(1)\napi.stop()\nsleep(60)", "--max 10 --fail-closed")
     assert isinstance(error, BudgetError)
     assert math.isnan(error.spent)
