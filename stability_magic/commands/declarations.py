@@ -270,7 +270,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "estimate",
-        "Tell what a job would cost, what is left after it, and how much sooner it is empty.",
+        "Tell what a job costs, what is left after it, and how much sooner it is empty.",
         ("40 ultra + 12 creative-upscale", "6 ultra -o org-1234"),
         log_commands.estimate,
         (
