@@ -7,6 +7,7 @@ import pytest
 MAGICS = (
     "account",
     "balance",
+    "check",
     "cost",
     "costs",
     "demo",
