@@ -66,12 +66,11 @@ class BudgetChange:
 
 
 class Budget(NamedTuple):
-    """What an organization may spend in each period, in credits, and since when that is so."""
+    """What an organization may spend in each period, in credits."""
 
     organization: str
     every: str
     credits: float
-    set_at: int
 
 
 class BudgetSpend(NamedTuple):
@@ -179,7 +178,7 @@ def budgets_in_force(
         if wanted is None or each.organization in wanted:
             last[each.organization, each.every] = each
     budgets = [
-        Budget(each.organization, each.every, each.credits, each.set_at)
+        Budget(each.organization, each.every, each.credits)
         for each in last.values()
         if each.credits is not None
     ]

@@ -46,7 +46,7 @@ def standings(times, credits, budget=500.0, every="week", now=NOW):
     frame = pd.DataFrame({"organization": "org-a", "credits": credits}, index=index)
     histories = histories_from_frame(frame)
     found = budget_standings(
-        [Budget("org-a", every, budget, 0)], histories, histories, now, {"org-a": "Alpha"}
+        [Budget("org-a", every, budget)], histories, histories, now, {"org-a": "Alpha"}
     )
     return found[0], frame
 

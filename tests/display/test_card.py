@@ -159,7 +159,7 @@ def made_budgets(budget):
     """Summaries of two organizations, of which the first has budgets."""
     readings = make_readings(2)
     histories = histories_from_frame(readings)
-    budgets = [Budget("org-0", each, budget, 0) for each in BUDGET_PERIODS]
+    budgets = [Budget("org-0", each, budget) for each in BUDGET_PERIODS]
     return summaries(histories, histories, NOW, usd_per_credit=0.01, budgets=budgets)
 
 

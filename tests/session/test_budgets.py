@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("log_path")
 ORGANIZATIONS = ("org-1", "org-2")
 
 
-def write_log(path, *, organizations=ORGANIZATIONS, per_hour=10.0, hours=26 * 24, zone=UTC):
+def write_log(path, *, organizations=ORGANIZATIONS, per_hour=10.0, hours=5 * 24, zone=UTC):
     """Readings each hour up to now; what was spent in a period depends on when it is now."""
     log = BalanceLog(path, timezone=zone)
     now = datetime.now(UTC)
@@ -46,7 +46,7 @@ def write_log(path, *, organizations=ORGANIZATIONS, per_hour=10.0, hours=26 * 24
 
 @pytest.fixture
 def log(log_path) -> BalanceLog:
-    """Almost four weeks of readings of two organizations."""
+    """Five days of readings of two organizations."""
     return write_log(log_path)
 
 
