@@ -94,6 +94,7 @@ def test_an_invalid_amount_is_refused_before_any_request(shell, api, required):
 def test_dollars_need_a_price():
     """They are divided by it."""
     assert parse_required_credits("5usd", 0.02) == 250
+    assert parse_required_credits("$5", 0.02) == 250
     with pytest.raises(BadArgument, match="usd_per_credit"):
         parse_required_credits("5usd", 0.0)
 
