@@ -30,7 +30,7 @@ WITH_S = {each for each in PriceList().operations if each.startswith("s")}
         ("%stability_costs --on 'th", {"this week", "this month", "this year"}),
         ("x = 1\n%stability_plot --o", {"--on", "--organization", "--output"}),
         ("%stability_demo --", {"--spend", "--stop"}),
-        ("%%stability_cost --", {"--organization", "--settle"}),
+        ("%%stability_cost --", {"--max", "--fail-closed", "--organization", "--settle"}),
         ("%stability_costs ", {"--since", "--on", "--summary", "--local"}),
         ("%stability_watch --every ", {"30s", "10m", "1h"}),
         ("%stability_estimate 40 ultra + 12 crea", {"creative-upscale"}),

@@ -153,6 +153,7 @@ def test_a_job_without_quotes_is_refused_with_advice(shell, api):
 def test_dollars_need_a_price():
     """They are divided by it."""
     assert parse_amount("5usd", 0.02) == 250
+    assert parse_amount("$5", 0.02) == 250
     with pytest.raises(BadArgument, match="usd_per_credit"):
         parse_amount("5usd", 0.0)
 
