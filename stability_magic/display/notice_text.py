@@ -151,7 +151,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[_Figures], str]]] = {
         ),
     ),
 }
-# A watch that is well again tells it by the end of its failing.
+# What a person may be told of.
 EVENTS = frozenset(_WORDS)
 
 _IN_DOUBT_BY_THE_BALANCE = ("low_balance", "empty_soon", "topped_up")
