@@ -15,6 +15,7 @@ import stability_magic
 from stability_magic import BalanceLog
 from stability_magic.analysis.frames import COLUMNS
 from stability_magic.commands.declarations import COMMANDS
+from stability_magic.display.notice_text import EVENTS
 from stability_magic.settings import StabilityMagic
 
 from .helpers.project import ROOT
@@ -107,6 +108,12 @@ def test_every_setting_is_documented():
     traits = StabilityMagic.class_own_traits(config=True)
     listed = {row[0].strip("`"): row[1].strip("`") for row in table(README, "## Settings")}
     assert listed == {name: trait.metadata.get("env", "") for name, trait in traits.items()}
+
+
+def test_every_event_is_documented():
+    """That people are told of; budgets are those of their own page."""
+    listed = {row[0].strip("`") for row in table(page("docs/notices.md"), "## Of what")}
+    assert listed | {"watch_well"} == {each for each in EVENTS if not each.startswith("budget")}
 
 
 def test_every_column_is_documented():

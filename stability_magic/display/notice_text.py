@@ -17,7 +17,7 @@ from .wording import balance_phrase, bound_words, credits_text, name_text, usd_t
 if TYPE_CHECKING:
     from ..analysis.summary import Summary
 
-__all__ = ["Message", "digest_message", "notice_message", "trial_message"]
+__all__ = ["EVENTS", "Message", "digest_message", "notice_message", "trial_message"]
 
 _LONGEST_TEXT = 500
 
@@ -151,6 +151,9 @@ _WORDS: Mapping[str, tuple[str, Callable[[_Figures], str]]] = {
         ),
     ),
 }
+# What a person may be told of.
+EVENTS = frozenset(_WORDS)
+
 _IN_DOUBT_BY_THE_BALANCE = ("low_balance", "empty_soon", "topped_up")
 # They are microseconds in a finding, and ISO 8601 in a message.
 _MOMENTS = ("since", "period_start")

@@ -273,3 +273,17 @@ def test_a_setting_that_cannot_be_used_costs_no_request(api):
         session.take_readings([None])
     assert not api.requests
     session.close()
+
+
+@pytest.mark.once
+def test_it_is_the_same_with_a_shared_log(open_session, recorder, api, shared):
+    """Readings of others in it count; what was told is remembered in the local one."""
+    session = open_session(low_balance=500.0, warn_days=1.0)
+    watch = Watch(session, [None], timedelta(hours=1))
+    for credits in (900.0, 480.0, 470.0, 1470.0, 1450.0):
+        with session.command():
+            answer_with_balances(api, credits)
+            watch_once(watch)
+    session.close()
+    assert recorder.events() == ["low_balance", "leak", "topped_up"]
+    assert session.take_notes() == []
