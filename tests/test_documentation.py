@@ -63,6 +63,7 @@ OPTIONS = {
     "forecast": {"-o", "--local"},
     "cost": {"label", "-o", "--settle"},
     "costs": {"label", "--since", "--on", "--summary", "--local"},
+    "team": {"-o", "--since", "--until", "--on", "--local"},
     "watch": {"--every", "-o", "-a", "--plot", "--status", "--stop"},
     "merge": {"paths"},
     "sync": {"--again"},

@@ -29,6 +29,7 @@ from .table_texts import (
     span_text,
     text_of,
 )
+from .team import team_table
 from .usage_table import usage_table
 from .wording import NOTHING
 
@@ -66,6 +67,8 @@ def frame_table(
         return costs_table(frame, now, medium)
     if kind.name == "summary":
         return summary_table(frame, medium)
+    if kind.name == "team":
+        return team_table(frame, medium)
     if kind.name == "watch":
         return _watch_table(frame, now, usd_per_credit, medium)
     table = _counts_table if kind.name == "counts" else _organizations_table

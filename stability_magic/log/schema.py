@@ -186,3 +186,11 @@ def m006_clock_offsets(db: Database) -> None:
     """How wrong the clock was of the machine that took a reading; unknown for older readings."""
     # In microseconds; read_at is the machine's own time plus this.
     db.execute("ALTER TABLE readings ADD COLUMN clock_offset INTEGER")
+
+
+@MIGRATIONS()
+def m008_cost_members(db: Database) -> None:
+    """Which machine ran a cell, and who, if the settings say so; unknown for older costs."""
+    # Cells are few beside readings, so their hosts are text.
+    db.execute("ALTER TABLE costs ADD COLUMN host TEXT")
+    db.execute("ALTER TABLE costs ADD COLUMN member TEXT")

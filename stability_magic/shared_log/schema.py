@@ -72,7 +72,16 @@ _READINGS = (
     """,
 )
 
-MIGRATIONS: Mapping[str, tuple[str, ...]] = {"m001_readings": _READINGS}
+# Which machine ran a cell, and who, if the settings say so; unknown for older costs.
+_COST_MEMBERS = (
+    "ALTER TABLE {s}.costs ADD COLUMN IF NOT EXISTS host TEXT",
+    "ALTER TABLE {s}.costs ADD COLUMN IF NOT EXISTS member TEXT",
+)
+
+MIGRATIONS: Mapping[str, tuple[str, ...]] = {
+    "m001_readings": _READINGS,
+    "m003_cost_members": _COST_MEMBERS,
+}
 
 _MIGRATIONS_TABLE = """
     CREATE TABLE IF NOT EXISTS {s}.migrations (
@@ -118,7 +127,8 @@ def migrate(connection: psycopg.Connection[Any], schema: str, address: str) -> s
         The id of the log, chosen by the client that created it.
 
     Raises:
-        LogError: The log is of a newer version; nothing was changed.
+        LogError: The log is of a newer version, or of an older one that this user may not bring up
+            to date; nothing was changed.
         psycopg.Error: The tables could not be created.
     """
     for pause in _PAUSE_SECONDS:
@@ -143,7 +153,16 @@ def _try_to_migrate(connection: psycopg.Connection[Any], schema: str, address: s
         pending = [each for each in MIGRATIONS if each not in applied]
         if not pending:
             return applied[next(iter(MIGRATIONS))]
-        _apply(connection, schema, pending)
+        try:
+            _apply(connection, schema, pending)
+        except errors.InsufficientPrivilege as error:
+            if not applied:
+                raise
+            raise LogError(
+                f"The shared log {address} needs new columns ({', '.join(pending)}), which this"
+                " user may not add. Have the owner of its tables run stability-magic sync once.",
+                path=address,
+            ) from error
 
 
 def _applied_migrations(connection: psycopg.Connection[Any], schema: str) -> dict[str, str]:

@@ -317,6 +317,7 @@ def _is_organization(organization: str) -> bool:
 def _cost_from_row(row: Mapping[str, Any]) -> Cost:
     """The cost in a row that anybody may have written."""
     texts = {
-        name: None if row[name] is None else clean_text(row[name]) for name in ("label", "cell")
+        name: None if row[name] is None else clean_text(row[name])
+        for name in ("label", "cell", "host", "member")
     }
     return Cost(**{**row, **texts, "id": row["id"].bytes})

@@ -19,7 +19,7 @@ from stability_magic.analysis.frames import (
 from stability_magic.analysis.spend import usage
 from stability_magic.models import Account, Organization
 
-__all__ = ["NOW", "all_frames", "costs_of", "readings_of", "summary_of"]
+__all__ = ["NOW", "all_frames", "costs_of", "readings_of", "summary_of", "team_of"]
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 _MINUTE = 60_000_000
@@ -79,6 +79,8 @@ def costs_of(
             exact and each is not None,
             f"cell{at}",
             revised,
+            "laptop",
+            None,
         )
         for at, (each, label) in enumerate(zip(spent, names, strict=True))
     ]
@@ -101,6 +103,19 @@ def summary_of(
     return frame_from_rows("summary", rows, UTC)
 
 
+def team_of(*rows: tuple[str, str | None, str, float], outside: float = 5.0) -> pd.DataFrame:
+    """A team frame of members, hosts, labels and amounts."""
+    whole = outside + float(np.nansum([spent for *_, spent in rows]))
+    organization = ("org-one", "Studio")
+    told = [
+        (*key, spent, spent / 100.0, spent / whole, *organization, 1, not np.isnan(spent))
+        for *key, spent in rows
+    ]
+    elsewhere = (ELSEWHERE, None, None, outside, outside / 100.0, outside / whole)
+    told.append((*elsewhere, *organization, 0, True))
+    return frame_from_rows("team", told, UTC)
+
+
 def all_frames() -> dict[str, pd.DataFrame]:
     """A frame of each kind, by a name for the kind."""
     falling = [1000.0 - 10.0 * each for each in range(200)]
@@ -120,4 +135,7 @@ def all_frames() -> dict[str, pd.DataFrame]:
         "organizations": organizations_frame(account, show_email=False),
         "counts": frame_from_rows("counts", [("log.db", 12345, 0, 2, 1)], UTC),
         "watch": frame_from_rows("watch", [watch], UTC),
+        "team": team_of(
+            ("ann", "hub", "render", 24.0), ("(no member)", "laptop", "(no label)", 8.0)
+        ),
     }
