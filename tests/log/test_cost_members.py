@@ -115,10 +115,9 @@ def test_what_another_file_calls_a_member_is_made_harmless(tmp_path):
     other = BalanceLog(tmp_path / "other.db", timezone=UTC)
     other.write([], costs=[cost(1), cost(2)])
     with closing(sqlite3.connect(other.path)) as connection, connection:
-        connection.execute(
-            "UPDATE costs SET member = 'a' || char(27) || 'b' WHERE id = ?", [b"\1" * 16]
-        )
-        connection.execute("UPDATE costs SET member = ? WHERE id = ?", ["x" * 70_000, b"\2" * 16])
+        sql = "UPDATE costs SET member = ? WHERE id = ?"
+        connection.execute(sql, ["a\x1bb", b"\1" * 16])
+        connection.execute(sql, ["x" * 70_000, b"\2" * 16])
     log, faults = BalanceLog(tmp_path / "log.db", timezone=UTC), {}
     assert merge(log.path, other.path, lambda done, total: None, faults.update).costs == 1
     assert who(log) == [("hub", "a\N{REPLACEMENT CHARACTER}b")]

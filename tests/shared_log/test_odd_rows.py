@@ -110,6 +110,7 @@ COMMANDS = (
     "forecast",
     "costs --since all",
     "costs --since all --summary",
+    "team --since all",
 )
 
 
