@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .cell_spending import CellSpending
     from .costs import Cost
+    from .series import Series
 
 __all__ = ["NO_MEMBER", "Team", "team_spending"]
 
@@ -66,7 +67,7 @@ def team_spending(
     rows add up to what was spent of its credits in the window, and all shares to 1: a cell counts
     with what it spent in the window, wherever it began, and what several cells could have spent
     counts once. An organization without cells that spent nothing has no row, unless there is no
-    other row either.
+    other row either; nor has one without cells of which there are no readings.
 
     Args:
         spendings: What the cells of each organization spent, by organization id.
@@ -93,7 +94,7 @@ def team_spending(
             spent = float(known.sum()) if len(known) else np.nan
             exact = bool((spending.exact & is_known & ~seen.is_cut)[cells].all())
             rows.append(_Row(*key, spent, organization, len(cells), exact))
-        if len(spending.series.times):
+        if _is_observed(spending.series, *window):
             exact = not (seen.is_elsewhere_unclear or (is_shown & spending.may_lack_some).any())
             row = _Row(ELSEWHERE, None, None, seen.elsewhere, organization, 0, exact)
             is_idle = not is_shown.any() and row.spent == 0.0 and exact
@@ -110,6 +111,14 @@ def team_spending(
         for row in (*_in_order(rows), *elsewhere_rows)
     ]
     return Team(frame_from_rows("team", shown, zone), is_estimate, unknown, unseen)
+
+
+def _is_observed(series: Series, begin: int | None, end: int | None) -> bool:
+    """Whether readings tell anything of a window: it does not lie before or after all of them."""
+    times = series.times
+    return bool(
+        len(times) and (end is None or times[0] < end) and (begin is None or times[-1] >= begin)
+    )
 
 
 def _groups(

@@ -61,6 +61,8 @@ def _cells_phrase(cells: pd.DataFrame, team: Team, window: str) -> str:
 
 
 def _elsewhere_phrase(frame: pd.DataFrame, elsewhere: pd.DataFrame) -> str:
+    if elsewhere.empty:
+        return "elsewhere unknown"
     spent, total = (float(each["spent"].sum()) for each in (elsewhere, frame))
     if not spent > 0.0:
         return "nothing elsewhere"

@@ -166,6 +166,20 @@ def test_nobody_ran_a_cell():
     assert line_of(empty, histories()) == "no readings today"
 
 
+@pytest.mark.parametrize("window", [{"end": 0}, {"begin": 201}, {"begin": 300, "end": 400}])
+def test_of_a_window_without_readings_nothing_is_told(window):
+    """Nothing is known of it, which is not that nothing was spent; nor is it of a cell there."""
+    known = histories(a=STEADY)
+    nobody = team(known, **window)
+    assert nobody.frame.empty
+    assert line_of(nobody, known) == "no readings today"
+    at = window.get("begin", -20) + 1
+    spent = team(known, cell(at, at + 5, 8.0), **window)
+    assert [row[:2] for row in rows(spent.frame)] == [("ann", "hub")]
+    assert spent.frame["spent"].isna().all()
+    assert "; elsewhere unknown" in line_of(spent, known)
+
+
 def test_organizations_have_rows_of_their_own():
     """And count in one sum."""
     known = histories(a=STEADY, b=[(0, 50.0), (5, 40.0), (60, 40.0)])
