@@ -16,7 +16,7 @@ from traitlets.config import Configurable
 from .channels import Channels, channels_from_setting
 from .environment import variable
 from .errors import BadArgument, SettingsError
-from .text import DatabaseAddress, shorten
+from .text import DatabaseAddress, clean_text, shorten
 from .zones import find_zone, machine_zone
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = [
 
 # A file's name may hold a colon; what begins like this is meant for a library of databases.
 _URL = re.compile(r"(file|sqlite3?|[a-z][a-z0-9+.-]+(?=:/)):", re.IGNORECASE)
-_MAX_HOST_LENGTH = 63
+_MAX_HOST_LENGTH = 63  # also of a member's name
 
 
 def expand_path(name: str | Path) -> Path:
@@ -190,6 +190,11 @@ class StabilityMagic(Configurable):
         help="What the log calls the machine that takes a reading; auto is this machine's short"
         " name, off logs none. Environment: STABILITY_MAGIC_HOST.",
     ).tag(config=True, env="STABILITY_MAGIC_HOST")
+    member = _Text(
+        "",
+        help="Who runs the cells whose costs are logged; empty, or off, logs nobody."
+        " Environment: STABILITY_MAGIC_MEMBER.",
+    ).tag(config=True, env="STABILITY_MAGIC_MEMBER")
     usd_per_credit = Float(0.01, min=0.0, help="The price of a credit in US dollars.").tag(
         config=True
     )
@@ -318,6 +323,28 @@ class StabilityMagic(Configurable):
         from .jobs import low_level
 
         return low_level(self.low_balance, self.next_job())
+
+    def member_name(self) -> str | None:
+        """Who runs the cells; None if logging that is switched off.
+
+        Raises:
+            SettingsError: It is no name. A name that was cut could become somebody else's.
+        """
+        name = str(self.member).strip()
+        advice = (
+            "set StabilityMagic.member or STABILITY_MAGIC_MEMBER to a name, or to off for none."
+        )
+        if name in ("", "off"):
+            return None
+        if len(name) > _MAX_HOST_LENGTH:
+            raise SettingsError(
+                f"The member's name has {len(name):,} characters, more than {_MAX_HOST_LENGTH};"
+                f" {advice}"
+            )
+        if clean_text(name) != name or name.startswith("("):
+            # What begins with a bracket would look like (elsewhere).
+            raise SettingsError(f"The member {clean_text(name)!r} is no name; {advice}")
+        return name
 
     def zone(self) -> tzinfo:
         """The time zone in which times are shown and periods begin.

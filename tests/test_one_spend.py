@@ -150,11 +150,18 @@ def random_costs(
         if times[begin] < times[end]:
             falls = -np.diff(credits[begin : end + 1])
             spent = None if rng.random() < 0.2 else float(falls[falls > 0].sum())
-            label = str(rng.choice(["render", "training", ""])) or None
+            label = random_choice(rng, "render", "training", "")
             exact = bool(rng.random() < 0.7)
             span = int(times[begin]), int(times[end])
-            costs.append(Cost(organization, *span, 1.0, spent, exact, label, None, rng.bytes(16)))
+            who = random_choice(rng, "hub", "laptop", ""), random_choice(rng, "ann", "bob", "")
+            identity = rng.bytes(16)
+            costs.append(Cost(organization, *span, 1.0, spent, exact, label, None, identity, *who))
     return costs
+
+
+def random_choice(rng: np.random.Generator, *words: str) -> str | None:
+    """One of the words; None for the empty one."""
+    return str(rng.choice(words)) or None
 
 
 def windows_of(seed: int, zone: ZoneInfo) -> list[Window]:
@@ -245,6 +252,7 @@ def test_everybody_tells_the_same(seed, zone, log_path, capsys):
             if spend.rows:
                 check_line(spend)
             check_costs(capsys, window, spend, zone)
+            check_team(capsys, window, spend)
             check_picture(picture_words(*window.arguments, "--by", window.by), spend)
             check_python(window, spend, readings, zone)
             if window.period in NAMED_PERIODS:
@@ -289,6 +297,24 @@ def check_costs(
         credits = re.fullmatch(r"(?:at least )?(?:about )?(\S+) in all", in_all)[1]
         assert number(credits) == pytest.approx(certain, abs=LINE_DIGIT)
         assert not spend.rows or words_before(in_all) == spend.words
+
+
+def check_team(capsys: pytest.CaptureFixture[str], window: Window, spend: Spend) -> None:
+    """By member and elsewhere, in all and of each organization; it begins with a whole day."""
+    if window.by != "day" and window.arguments[0] != "--on":
+        return
+    rows, line = ask(capsys, "team", *window.arguments)
+    certain = spend.total("spent")
+    assert math.fsum(each["spent"] or 0.0 for each in rows) == pytest.approx(certain, abs=1e-6)
+    for organization in {each["organization"] for each in rows}:
+        own = (each["spent"] or 0.0 for each in rows if each["organization"] == organization)
+        assert math.fsum(own) == pytest.approx(spend.total("spent", organization), abs=1e-6)
+    if certain > 1e-6:
+        assert math.fsum(each["share"] or 0.0 for each in rows) == pytest.approx(1.0)
+    if rows:
+        in_all = re.search(r"((?:at least )?(?:about )?)(\S+) in all", line)
+        assert number(in_all[2]) == pytest.approx(certain, abs=LINE_DIGIT)
+        assert not spend.rows or words_before(in_all[1]) == spend.words
 
 
 def check_picture(words: list[str], spend: Spend) -> None:
@@ -387,6 +413,12 @@ def test_the_shared_log_tells_the_same(seed, zone, shared, log_path, capsys):
                     for each in ((), ("--local",))
                 )
                 assert_close(told, local_told)
+            if window.by == "day":
+                told, local_told = (
+                    ask(capsys, "team", *window.arguments, *each) for each in ((), ("--local",))
+                )
+                assert_close(told, local_told)
+                check_team(capsys, window, spend)
         status, local_status = (
             ask(capsys, "status", "-a", *each)[0]["organizations"] for each in ((), ("--local",))
         )

@@ -28,6 +28,7 @@ FROM_ENVIRONMENT = {
     "organization": ("STABILITY_ORGANIZATION", "org-1", "org-1", "org-2"),
     "log": ("STABILITY_MAGIC_LOG", "one.db", "one.db", "two.db"),
     "host": ("STABILITY_MAGIC_HOST", "hub", "hub", "laptop"),
+    "member": ("STABILITY_MAGIC_MEMBER", "ann", "ann", "bob"),
     "shared_log": (
         "STABILITY_MAGIC_SHARED_LOG",
         "postgresql://me:secret@host/db",
@@ -48,6 +49,7 @@ DEFAULTS = {
     "shared_schema": "stability_magic",
     "timezone": "",
     "host": "auto",
+    "member": "",
     "usd_per_credit": 0.01,
     "warn_days": None,
     "notify": (),

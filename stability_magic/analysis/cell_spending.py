@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LONGEST_WAIT",
     "CellSpending",
+    "SeenSpending",
     "cell_cut_points",
     "cell_spending",
     "spending_by_organization",
@@ -143,29 +144,73 @@ class CellSpending(NamedTuple):
             begin: The window's start, in microseconds since 1970 UTC; None for no limit.
             end: Its end, which is not part of it, likewise.
         """
+        seen = self.seen_within(begin, end)
+        is_inside = self.began_within(begin, end)
+        with np.errstate(over="ignore"):
+            # A sum that no number has room for is infinite.
+            parts = np.where(is_inside, seen.by_cells + self.unseen, 0.0)
+            of_others = float(seen.by_cells[~is_inside].sum())
+            elsewhere = seen.elsewhere + of_others
+        is_exact = not (
+            seen.is_elsewhere_unclear or of_others or (is_inside & self.may_lack_some).any()
+        )
+        return parts, elsewhere, is_exact
+
+    def began_within(self, begin: int | None, end: int | None) -> Bools:
+        """Whether each cell began in a window; its limits are those of :meth:`within`."""
+        starts, _ = _edges(self.costs)
+        begin, end = _limits(begin, end)
+        is_inside: Bools = (starts >= begin) & (starts < end)
+        return is_inside
+
+    @property
+    def may_lack_some(self) -> Bools:
+        """Whether a part of what was spent elsewhere may be of each cell."""
+        is_revised = np.array([each is not None for each in self.revised_at], bool)
+        return self.is_waiting | (is_revised & ~self.exact)
+
+    def seen_within(self, begin: int | None, end: int | None) -> SeenSpending:
+        """What the readings of a window show; its limits are those of :meth:`within`.
+
+        A cell counts with what it spent in the window, wherever it began.
+        """
         spent, rose = self.series.spent[1:], self.series.topped_up[1:] > 0
         share = share_in_window(self.series.times, begin, end)
         cells, intervals, amounts = self.claims
-        starts, _ = _edges(self.costs)
-        begin, end = (-_NO_TIME if begin is None else begin), (_NO_TIME if end is None else end)
         with np.errstate(over="ignore"):
-            # A sum that no number has room for is infinite.
-            seen = np.bincount(cells, amounts * share[intervals], len(self.costs))
-            is_inside = (starts >= begin) & (starts < end)
-            parts = np.where(is_inside, seen + self.unseen, 0.0)
-            of_others = float(seen[~is_inside].sum())
+            weights = amounts * share[intervals]
+            by_cells = np.bincount(cells, weights, len(self.costs)).astype(np.float64)
             claimed = np.bincount(intervals, amounts, len(spent))
             # What several share may leave a rounding error.
             rest = np.where(claimed > spent * (1 - 1e-12), 0.0, spent - claimed) * share
-            elsewhere = float(rest.sum()) + of_others
+            elsewhere = float(rest.sum())
+        is_cut = (share > 0) & (share < 1)
         is_hidden = self.is_unclear & (rose | (rest > 0)) & (share > 0)
-        is_spread = (rest > 0) & (share < 1)
-        is_revised = np.array([each is not None for each in self.revised_at], bool)
-        may_be_of_cells = self.is_waiting | (is_revised & ~self.exact)
-        is_exact = not (
-            of_others or (is_hidden | is_spread).any() or (is_inside & may_be_of_cells).any()
+        is_spread = (rest > 0) & is_cut
+        cut_cells = cells[is_cut[intervals] & (amounts > 0)]
+        return SeenSpending(
+            by_cells,
+            elsewhere,
+            np.isin(np.arange(len(self.costs)), cut_cells),
+            bool((is_hidden | is_spread).any()),
         )
-        return parts, elsewhere, is_exact
+
+
+class SeenSpending(NamedTuple):
+    """What readings show that was spent in a window; the amounts add up to all that was.
+
+    Attributes:
+        by_cells: Credits that each cell spent.
+        elsewhere: Credits that no cell spent.
+        is_cut: Whether a reading that tells of each cell lies on the other side of the window's
+            edge, so that the cell's amount in the window is an estimate.
+        is_elsewhere_unclear: Whether a rise or such a reading makes the last amount inexact.
+    """
+
+    by_cells: Floats
+    elsewhere: float
+    is_cut: Bools
+    is_elsewhere_unclear: bool
 
 
 def spending_by_organization(
@@ -355,6 +400,10 @@ def _is_shared(times: Ints, cells: _Cells, may_spend: Bools) -> Bools:
         cells.starts, cells.ends, cells.starts[may_spend], open_until[may_spend]
     )
     return spenders > may_spend
+
+
+def _limits(begin: int | None, end: int | None) -> tuple[int, int]:
+    return (-_NO_TIME if begin is None else begin), (_NO_TIME if end is None else end)
 
 
 def _edges(costs: Sequence[Cost]) -> tuple[Ints, Ints]:

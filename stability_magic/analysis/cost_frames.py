@@ -48,6 +48,8 @@ def costs_frame(
             exact,
             cost.cell,
             revised_at,
+            cost.host,
+            cost.member,
         )
         for spending in spendings
         for cost, spent, exact, revised_at in zip(

@@ -47,6 +47,8 @@ class Cost:
         label: What the user calls the cell.
         cell: The cell's id, where the front end gives one.
         id: 16 bytes, generated once.
+        host: The machine that ran the cell; None where that is not known.
+        member: Who ran it, as that person's settings say; None where they say nothing.
     """
 
     organization: str
@@ -58,6 +60,8 @@ class Cost:
     label: str | None
     cell: str | None
     id: bytes
+    host: str | None = None
+    member: str | None = None
 
 
 class Change(NamedTuple):

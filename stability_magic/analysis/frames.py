@@ -75,6 +75,8 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "exact": np.dtype(bool),
         "cell": TEXT,
         "revised_at": np.dtype("datetime64[us]"),
+        "host": TEXT,
+        "member": TEXT,
     },
     "summary": {
         "label": TEXT,
@@ -86,6 +88,18 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
         "usd": np.dtype("float64"),
         "exact": np.dtype(bool),
         "share": np.dtype("float64"),
+    },
+    "team": {
+        "member": TEXT,
+        "host": TEXT,
+        "label": TEXT,
+        "spent": np.dtype("float64"),
+        "usd": np.dtype("float64"),
+        "share": np.dtype("float64"),
+        "organization": TEXT,
+        "name": TEXT,
+        "cells": np.dtype("int64"),
+        "exact": np.dtype(bool),
     },
     "counts": {
         "log": TEXT,

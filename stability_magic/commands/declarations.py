@@ -369,6 +369,25 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        "team",
+        "Show who spent what, by member, host and label of cells, and what was spent elsewhere.",
+        ("", "--since 7d", "--on 'last month'", "-o org-1234"),
+        log_commands.team,
+        (
+            _ORGANIZATIONS,
+            Argument(
+                ("--since",),
+                {
+                    "metavar": "WHEN",
+                    "help": f"from the day on in which WHEN lies (30d): {WHEN_FORMS}",
+                },
+            ),
+            _UNTIL,
+            _ON,
+            _LOCAL,
+        ),
+    ),
+    Command(
         "watch",
         "Take readings at regular times, until it is stopped.",
         ("", "--every 1h -a"),

@@ -43,6 +43,7 @@ __all__ = [
     "prices",
     "status",
     "sync",
+    "team",
     "usage",
     "watch_picture",
 ]
@@ -498,6 +499,44 @@ def _cell_spendings(
     )
 
 
+def team(session: Session, arguments: argparse.Namespace) -> Outcome:
+    from ..analysis.cell_spending import LONGEST_WAIT
+    from ..analysis.spend import sum_doubts
+    from ..analysis.team import team_spending
+    from ..display.team import team_line
+    from ..display.window_words import window_phrase
+
+    settings, local_only = session.settings, arguments.local
+    zone = settings.zone()
+    # As usage by day does, to whose sum the rows add up.
+    since, until = _window_of_periods(session, arguments)
+    begin, end = (None if each is None else to_microseconds(each) for each in (since, until))
+    _check_organizations(session, arguments)
+    all_costs = session.journal.costs(
+        None if begin is None else from_microseconds(max(begin - LONGEST_WAIT, 0)),
+        local_only=local_only,
+    )
+    organizations = set(arguments.organization or ())
+    spendings = _cell_spendings(session, arguments, all_costs, organizations, (begin, end))
+    known_from = min(
+        (int(each.series.times[0]) for each in spendings.values() if len(each.series.times)),
+        default=None,
+    )
+    if known_from is None:
+        _note_no_readings(session, arguments)
+    names = session.journal.organizations(local_only=local_only)
+    spent = team_spending(spendings, names, (begin, end), zone, settings.usd_per_credit)
+    window = window_phrase(
+        since,
+        until,
+        known_from=None if known_from is None else from_microseconds(known_from),
+        zone=zone,
+        now=settings.now(),
+    )
+    doubts = sum_doubts((each.series for each in spendings.values()), since, until)
+    return Outcome((team_line(spent, window, doubts),), spent.frame)
+
+
 def merge(session: Session, arguments: argparse.Namespace) -> Outcome:
     from ..analysis.frames import frame_from_rows
     from ..display.lines import counts_line
@@ -610,7 +649,8 @@ def _window_of_periods(
 
     since, until = _window(session, arguments)
     if since is not None and arguments.on is None:
-        since = period_start(since, arguments.by, session.settings.zone())
+        by = getattr(arguments, "by", "day")
+        since = period_start(since, by, session.settings.zone())
     return since, until
 
 

@@ -11,7 +11,14 @@ import pandas as pd
 from ..analysis.cost_frames import ELSEWHERE
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
 from .quiet_rows import visible_stretches
-from .table_texts import amount_text, dollars_text, moment_text, span_text, text_of
+from .table_texts import (
+    amount_text,
+    dollars_text,
+    moment_text,
+    share_text,
+    span_text,
+    text_of,
+)
 from .wording import NOTHING, count_text
 
 __all__ = ["costs_table", "summary_table"]
@@ -33,8 +40,10 @@ def costs_table(frame: pd.DataFrame, now: datetime, medium: Medium = NOTEBOOK) -
     is_quiet = ((frame["spent"] == 0.0) & frame["exact"]).to_numpy(bool)
     stretches = visible_stretches(is_quiet, medium.most_rows, medium.kept_rows)
     has_organizations = frame["organization"].nunique() > 1
+    has_members = bool(frame["member"].notna().any())
     heads = [Head("started", is_text=True), Head("cell", is_text=True)]
     heads += [Head("credits", span=2), Head("took"), Head("how sure", is_text=True)]
+    heads += [Head("member", is_text=True)] * has_members
     heads += [Head("organization", is_text=True)] * has_organizations
     lines: list[list[Cell] | str] = []
     has_estimate = False
@@ -56,6 +65,7 @@ def costs_table(frame: pd.DataFrame, now: datetime, medium: Medium = NOTEBOOK) -
             Cell(span_text(row["seconds"])),
             Cell(_certainty(row, now), is_text=True),
         ]
+        cells += [Cell(text_of(row["member"]) or NOTHING, is_text=True)] * has_members
         cells += [Cell(text_of(row["organization"]), is_text=True)] * has_organizations
         lines.append(cells)
     foot = [_ABOUT] if has_estimate else []
@@ -115,7 +125,7 @@ def summary_table(frame: pd.DataFrame, medium: Medium = NOTEBOOK) -> str:
             *_amounts(row["total"], row["usd"], is_estimate=is_estimate),
             Cell("" if is_elsewhere else amount_text(row["mean"])),
             Cell("" if is_elsewhere else amount_text(row["dearest"])),
-            Cell(_share_text(share)),
+            Cell(share_text(share)),
         ]
         cells += [Cell(text_of(row["organization"]), is_text=True)] * has_organizations
         (elsewhere_lines if is_elsewhere else label_lines).append(cells)
@@ -138,9 +148,3 @@ def _shares(frame: pd.DataFrame) -> pd.Series[Any]:
         return frame["share"]
     total = frame["total"].sum()
     return frame["total"] / total if total > 0.0 else frame["total"] * np.nan
-
-
-def _share_text(share: float) -> str:
-    if pd.isna(share):
-        return NOTHING
-    return "<1 %" if 0.0 < share < 0.005 else f"{share:.0%}".replace("%", " %")

@@ -32,6 +32,7 @@ from .table_texts import (
     span_text,
     text_of,
 )
+from .team import team_table
 from .usage_table import usage_table
 from .wording import NOTHING
 
@@ -66,6 +67,7 @@ def frame_table(
         "budget": lambda: budget_table(frame, now, medium),
         "costs": lambda: costs_table(frame, now, medium),
         "summary": lambda: summary_table(frame, medium),
+        "team": lambda: team_table(frame, medium),
         "prices": lambda: prices_table(frame, usd_per_credit, medium),
         "estimate": lambda: estimate_table(frame, medium),
         "watch": lambda: _watch_table(frame, now, usd_per_credit, medium),

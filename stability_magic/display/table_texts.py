@@ -22,6 +22,7 @@ __all__ = [
     "names_text",
     "period_text",
     "rate_text",
+    "share_text",
     "shown_names",
     "span_text",
     "text_of",
@@ -78,6 +79,13 @@ def _sign(at_least: bool, about: bool) -> str:
 def rate_text(credits: float) -> str:
     """Credits where only their size matters: without decimals from 100 on."""
     return f"{credits:,.0f}" if 100.0 <= credits < 1e15 else credits_text(credits)
+
+
+def share_text(share: float) -> str:
+    """``12 %`` of a part of the whole; a dash where it is not known."""
+    if math.isnan(share):
+        return NOTHING
+    return "<1 %" if 0.0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
 def top_up_text(usd: float, *, about: bool = False) -> str:

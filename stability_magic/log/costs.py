@@ -11,15 +11,17 @@ from typing import Any
 from ..analysis.costs import Cost
 from ..text import clean_text
 from .entries import KnownOrganizations
-from .rows import check_types, has_table
+from .rows import check_types, has_table, selectable
 from .validity import VALID_COST_SQL, organization_fault
 
 __all__ = ["COST_COLUMNS", "COST_TYPE_CODES", "insert_costs", "read_costs", "write_costs"]
 
 # The types of the columns, in the order of the fields of ``Cost``; see ``check_types``.
-COST_TYPE_CODES = "tiifFiTTb"
+COST_TYPE_CODES = "tiifFiTTbTT"
 
 COST_COLUMNS = [each.name for each in dataclasses.fields(Cost)]
+
+_TEXTS = ("label", "cell", "host", "member")
 
 
 def write_costs(connection: sqlite3.Connection, costs: Iterable[Cost]) -> None:
@@ -29,7 +31,7 @@ def write_costs(connection: sqlite3.Connection, costs: Iterable[Cost]) -> None:
 
 def _row_from_cost(cost: Cost) -> dict[str, Any]:
     row = dataclasses.asdict(cost)
-    for each in ("label", "cell"):
+    for each in _TEXTS:
         row[each] = _clean_or_none(row[each])
     if row["spent"] is not None and not math.isfinite(row["spent"]):
         # The difference of two immense balances: what was spent is not known.
@@ -62,15 +64,16 @@ def read_costs(
     """The costs of the cells that ended at ``first`` or later and started at ``last`` or earlier.
 
     They are sorted by start, in microseconds since 1970 UTC. A row that is not valid is no cost.
-    Empty for a log of an older version, which has no costs.
+    Empty for a log of an older version, which has no costs; a column that it lacks is missing.
 
     Raises:
         sqlite3.Error: The file could not be read.
     """
     if not has_table(connection, "costs"):
         return []
+    columns = selectable(connection, "costs", COST_COLUMNS)
     cursor = connection.execute(
-        f"SELECT {', '.join(COST_COLUMNS)} FROM costs"  # noqa: S608 - names of our own
+        f"SELECT {', '.join(columns)} FROM costs"  # noqa: S608 - names of our own
         f" WHERE ended_at >= ? AND started_at <= ? AND {VALID_COST_SQL} ORDER BY started_at, id",
         (first, last),
     )
@@ -89,7 +92,6 @@ def _cost_from_row(row: Mapping[str, Any], known_organizations: KnownOrganizatio
     changes = {
         "organization": known_organizations.organization(row["organization"]),
         "exact": bool(row["exact"]),
-        "label": _clean_or_none(row["label"]),
-        "cell": _clean_or_none(row["cell"]),
+        **{each: _clean_or_none(row[each]) for each in _TEXTS},
     }
     return Cost(**{**row, **changes})

@@ -31,7 +31,7 @@ from .file import (
     rollback_journal_path,
     translate_errors,
 )
-from .rows import check_types, has_column, has_table
+from .rows import check_types, has_column, has_table, selectable
 from .validity import (
     budget_fault,
     cost_fault,
@@ -216,7 +216,9 @@ class _Source(NamedTuple):
             return self._readings()
         if not self.has_table(table.name):
             return iter(())
-        sql = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
+        with translate_errors(self.path, CHECK_THE_NAME):
+            columns = selectable(self.connection, table.name, table.columns)
+        sql = f"SELECT {', '.join(columns)} FROM {table.name}"  # noqa: S608 - our own names
         return self.rows(sql, table.type_codes)
 
     def _readings(self) -> Iterator[Any]:

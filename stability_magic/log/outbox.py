@@ -15,7 +15,7 @@ from .budgets import mark_budgets_sent, read_unsent_budgets
 from .entries import KnownOrganizations
 from .file import open_for_reading, open_for_writing
 from .organizations import read_known_organizations
-from .rows import check_types, has_table
+from .rows import check_types, has_table, selectable
 from .validity import (
     FIRST_TIME,
     KEY_PREFIX,
@@ -58,10 +58,13 @@ _UNSENT_READINGS_JOIN = """
     unsent_readings AS u CROSS JOIN readings AS r
     ON r.organization = u.organization AND r.read_at = u.read_at AND r.id = u.id
 """
+# In the order of the shared log's costs.
+_COST_COLUMNS = (
+    *("organization", "started_at", "id", "ended_at", "seconds", "spent", "exact", "label", "cell"),
+    *("host", "member"),
+)
 _UNSENT_COSTS_SQL = """
-    SELECT
-        c.organization, c.started_at, c.id, c.ended_at, c.seconds, c.spent, c.exact, c.label, c.cell
-    FROM unsent_costs AS u CROSS JOIN costs AS c
+    SELECT {columns} FROM unsent_costs AS u CROSS JOIN costs AS c
     ON c.organization = u.organization AND c.started_at = u.started_at AND c.id = u.id
     WHERE u.shared_log = ? AND {sendable} LIMIT {limit}
 """
@@ -265,8 +268,14 @@ def _next_batch(connection: sqlite3.Connection, log_number: int, limit: int) -> 
         limit=limit,
     )
     readings = list(check_types(connection.execute(readings_sql, [log_number]), "tibfttTT"))
-    costs_sql = _UNSENT_COSTS_SQL.format(sendable=_SENDABLE, limit=limit)
-    costs = list(check_types(connection.execute(costs_sql, [log_number]), "tibifFiTT"))
+    columns = (
+        each if each.startswith("NULL") else f"c.{each}"
+        for each in selectable(connection, "costs", _COST_COLUMNS)
+    )
+    costs_sql = _UNSENT_COSTS_SQL.format(
+        columns=", ".join(columns), sendable=_SENDABLE, limit=limit
+    )
+    costs = list(check_types(connection.execute(costs_sql, [log_number]), "tibifFiTTTT"))
     names = _read_names(connection)
     known_organizations = read_known_organizations(connection)
     if readings or costs:
@@ -344,9 +353,9 @@ def _costs_to_send(
 
 
 def _in_order_of_cost(row: Sequence[Any]) -> tuple[Any, ...]:
-    """A cost whose id stands at the end, as in ``Cost``."""
-    organization, started_at, cost_id, *others = row
-    return (organization, started_at, *others, cost_id)
+    """A cost whose id stands behind the cell, as in ``Cost``."""
+    organization, started_at, cost_id, *others, host, member = row
+    return (organization, started_at, *others, cost_id, host, member)
 
 
 def _clean_or_none(text: str | None) -> str | None:

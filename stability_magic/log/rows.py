@@ -26,6 +26,7 @@ __all__ = [
     "fetch_columns",
     "has_column",
     "has_table",
+    "selectable",
     "span_with_neighbours",
 ]
 
@@ -107,6 +108,13 @@ def has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
     """Whether a table of the log has a column; in a log of an older version it may lack it."""
     rows = connection.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", [table, column])
     return rows.fetchone() is not None
+
+
+def selectable(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[str]:
+    """What to select for columns of a table: NULL for one that a log of an older version lacks."""
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", [table])
+    existing = {str(name).lower() for (name,) in rows}
+    return [each if each in existing else f"NULL AS {each}" for each in columns]
 
 
 def fetch_columns(

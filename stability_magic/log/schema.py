@@ -222,6 +222,14 @@ def m007_budgets(db: Database) -> None:
 
 
 @MIGRATIONS()
+def m008_cost_members(db: Database) -> None:
+    """Which machine ran a cell, and who, if the settings say so; unknown for older costs."""
+    # Cells are few beside readings, so their hosts are text.
+    db.execute("ALTER TABLE costs ADD COLUMN host TEXT")
+    db.execute("ALTER TABLE costs ADD COLUMN member TEXT")
+
+
+@MIGRATIONS()
 def m009_notices(db: Database) -> None:
     """What a person was told of: an event goes on, or is over, as of an instant."""
     # Not of the log's readings, so that it is neither merged nor shared.

@@ -104,10 +104,11 @@ def cost_fault(
     label: object,
     cell: object,
     cost_id: object,
+    *origin: object,
 ) -> str | None:
     """Why these are no cost of a cell; None if they are one.
 
-    The arguments are the fields of ``Cost``, in their order.
+    The arguments are the fields of ``Cost``, in their order; the last are host and member.
     """
     return (
         organization_fault(organization)
@@ -117,7 +118,7 @@ def cost_fault(
         or (None if is_finite(seconds) else "no finite duration")
         or (None if spent is None or is_finite(spent) else "no finite amount")
         or (None if exact in (0, 1) else "neither exact nor not")
-        or _texts_fault((label, cell))
+        or _texts_fault((label, cell, *origin))
         or _id_fault(cost_id)
     )
 

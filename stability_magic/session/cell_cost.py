@@ -73,6 +73,8 @@ class CellCostMeter:
         self._entries_meanwhile: list[Entry] = []
         self._has_ended = False
         self._is_cut_short = False
+        # As it is at the cell's head: the cell may set another one.
+        self._member = session.settings.member_name()
         self._entry_before = self._take_reading()
         # Head and end of the cell are one command to whoever waits for it.
         self._waiting_left = waiting_left()
@@ -195,6 +197,8 @@ class CellCostMeter:
             label=before.label,
             cell=cell_id,
             id=secrets.token_bytes(16),
+            host=before.host,
+            member=self._member,
         )
         others_may_have_spent = has_overlap([*other_costs, cost])[-1] or (
             readings is not None and spent_shortly_before(readings, other_costs, before.read_at)

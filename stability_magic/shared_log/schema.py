@@ -86,9 +86,16 @@ _BUDGETS = (
     """,
 )
 
+# Which machine ran a cell, and who, if the settings say so; unknown for older costs.
+_COST_MEMBERS = (
+    "ALTER TABLE {s}.costs ADD COLUMN IF NOT EXISTS host TEXT",
+    "ALTER TABLE {s}.costs ADD COLUMN IF NOT EXISTS member TEXT",
+)
+
 MIGRATIONS: Mapping[str, tuple[str, ...]] = {
     "m001_readings": _READINGS,
     "m002_budgets": _BUDGETS,
+    "m003_cost_members": _COST_MEMBERS,
 }
 
 _MIGRATIONS_TABLE = """
@@ -131,13 +138,12 @@ def _database_name(schema: str) -> str:
 def migrate(connection: psycopg.Connection[Any], schema: str, address: str) -> str:
     """Creates the tables that are missing.
 
-    Who may not create any uses the tables that are there, until their owner has added the others.
-
     Returns:
         The id of the log, chosen by the client that created it.
 
     Raises:
-        LogError: The log is of a newer version; nothing was changed.
+        LogError: The log is of a newer version, or of an older one that this user may not bring up
+            to date; nothing was changed.
         psycopg.Error: The tables could not be created.
     """
     for pause in _PAUSE_SECONDS:
@@ -164,10 +170,14 @@ def _try_to_migrate(connection: psycopg.Connection[Any], schema: str, address: s
             return applied[next(iter(MIGRATIONS))]
         try:
             _apply(connection, schema, pending)
-        except errors.InsufficientPrivilege:
+        except errors.InsufficientPrivilege as error:
             if not applied:
                 raise
-            return applied[next(iter(MIGRATIONS))]
+            raise LogError(
+                f"The shared log {address} lacks what is new ({', '.join(pending)}), which this"
+                " user may not add. Have the owner of its tables run stability-magic sync once.",
+                path=address,
+            ) from error
 
 
 def _applied_migrations(connection: psycopg.Connection[Any], schema: str) -> dict[str, str]:

@@ -116,7 +116,7 @@ class SharedLog:
             return insert(self._connection, self._schema, COSTS, rows)
 
     def add_budgets(self, changes: Iterable[BudgetChange]) -> bool:
-        """Adds changes of budgets; returns whether the log has a table for them."""
+        """Adds changes of budgets; returns whether this user was granted that."""
         rows = [
             (each.organization, each.set_at, each.id.hex(), each.every, each.credits)
             for each in changes
@@ -124,7 +124,7 @@ class SharedLog:
         with translate_errors(self.address):
             try:
                 insert(self._connection, self._schema, BUDGETS, rows)
-            except psycopg.errors.UndefinedTable:
+            except psycopg.errors.InsufficientPrivilege:
                 return False
         return True
 
@@ -255,12 +255,12 @@ class SharedLog:
     def budgets(self) -> list[BudgetChange]:
         """What was set, changed and removed of budgets, in no order.
 
-        There are none where the log has no table for them yet, or lets this user not read it.
+        There are none where this user was not granted to read them yet.
         """
         with translate_errors(self.address), watchdog(self._connection):
             try:
                 rows = self._connection.execute(in_schema(BUDGET_ROWS, self._schema)).fetchall()
-            except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+            except psycopg.errors.InsufficientPrivilege:
                 return []
         changes = [
             BudgetChange(organization, every, set_at, credits, change_id.bytes)
@@ -354,6 +354,7 @@ def _is_organization(organization: str) -> bool:
 def _cost_from_row(row: Mapping[str, Any]) -> Cost:
     """The cost in a row that anybody may have written."""
     texts = {
-        name: None if row[name] is None else clean_text(row[name]) for name in ("label", "cell")
+        name: None if row[name] is None else clean_text(row[name])
+        for name in ("label", "cell", "host", "member")
     }
     return Cost(**{**row, **texts, "id": row["id"].bytes})

@@ -62,7 +62,7 @@ _COST_CHECKS = {
     "ended before it began": "ended_at >= started_at",
     "no finite duration": _is_finite("seconds"),
     "no finite amount": f"(spent IS NULL OR {_is_finite('spent')})",
-    "a text that is too long": _short_enough("label", "cell"),
+    "a text that is too long": _short_enough("label", "cell", "host", "member"),
 }
 READING_FAULTS, COST_FAULTS = tuple(_READING_CHECKS), tuple(_COST_CHECKS)
 _VALID_READING = " AND ".join(_READING_CHECKS.values())

@@ -72,7 +72,7 @@ def send(
 
 
 def _send_budgets(outbox: Outbox, shared: SharedLog, log_number: int) -> None:
-    """Sends changes of budgets; where the shared log has no table for them, they wait."""
+    """Sends changes of budgets; where this user was not granted that yet, they wait."""
     unsent = outbox.unsent_budgets(log_number)
     # What is not valid is noted as done too, so that it does not come up again and again.
     if unsent and shared.add_budgets(each for each in unsent.values() if each is not None):

@@ -54,7 +54,7 @@ def _reading_fault(
 def _cost_fault(
     organization: Any, started_at: Any, cost_id: Any, ended_at: Any, seconds: Any, *others: Any
 ) -> str | None:
-    spent, exact, label, cell = others
+    spent, exact, label, cell, *origin = others
     return cost_fault(
         organization,
         started_at,
@@ -65,6 +65,7 @@ def _cost_fault(
         label,
         cell,
         _id_bytes(cost_id),
+        *origin,
     )
 
 
@@ -113,6 +114,8 @@ COSTS = Table(
         "exact": "BOOLEAN",
         "label": "TEXT",
         "cell": "TEXT",
+        "host": "TEXT",
+        "member": "TEXT",
     },
     3,
     _cost_fault,

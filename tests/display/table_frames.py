@@ -22,7 +22,7 @@ from stability_magic.jobs import parse_job
 from stability_magic.models import Account, Organization
 from stability_magic.prices import PriceList
 
-__all__ = ["NOW", "all_frames", "costs_of", "readings_of", "summary_of"]
+__all__ = ["NOW", "all_frames", "costs_of", "readings_of", "summary_of", "team_of"]
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 _MINUTE = 60_000_000
@@ -82,6 +82,8 @@ def costs_of(
             exact and each is not None,
             f"cell{at}",
             revised,
+            "laptop",
+            None,
         )
         for at, (each, label) in enumerate(zip(spent, names, strict=True))
     ]
@@ -102,6 +104,19 @@ def summary_of(
         (ELSEWHERE, "org-one", 0, outside, *nothing, outside / 100.0, exact, outside / whole)
     )
     return frame_from_rows("summary", rows, UTC)
+
+
+def team_of(*rows: tuple[str, str | None, str, float], outside: float = 5.0) -> pd.DataFrame:
+    """A team frame of members, hosts, labels and amounts."""
+    whole = outside + float(np.nansum([spent for *_, spent in rows]))
+    organization = ("org-one", "Studio")
+    told = [
+        (*key, spent, spent / 100.0, spent / whole, *organization, 1, not np.isnan(spent))
+        for *key, spent in rows
+    ]
+    elsewhere = (ELSEWHERE, None, None, outside, outside / 100.0, outside / whole)
+    told.append((*elsewhere, *organization, 0, True))
+    return frame_from_rows("team", told, UTC)
 
 
 def all_frames() -> dict[str, pd.DataFrame]:
@@ -128,4 +143,7 @@ def all_frames() -> dict[str, pd.DataFrame]:
         "watch": frame_from_rows("watch", [watch], UTC),
         "prices": prices_frame(PriceList(), ["ultra", "erase"], (None, None), {}, UTC),
         "estimate": estimate_frame(job, [], 0.01, UTC),
+        "team": team_of(
+            ("ann", "hub", "render", 24.0), ("(no member)", "laptop", "(no label)", 8.0)
+        ),
     }

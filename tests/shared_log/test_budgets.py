@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("psycopg")
 
-from stability_magic import BalanceLog
+from stability_magic import BalanceLog, LogError
 from stability_magic.analysis.budgets import BudgetChange
 from stability_magic.log.outbox import Outbox
 from stability_magic.shared_log.sync import send
@@ -79,11 +79,18 @@ def test_what_one_sets_another_sees(shared, schema, tmp_path, shell, api, monkey
     assert capsys.readouterr().err == ""
 
 
-def test_a_shared_log_of_an_older_version_has_no_budgets(server_with_roles, schema, log_path):
-    """Who may not add the table reads and sends everything else; the owner adds it later."""
+def test_budgets_wait_for_the_owner_and_for_grants(server_with_roles, schema, log_path):
+    """Who may not add the table to an older log is told; who was not granted it sends the rest."""
     without_budgets(server_with_roles, schema)
     log = BalanceLog(log_path)
     log.write(make_readings(3), budgets=[change(1)])
+    with (
+        pytest.raises(LogError, match="Have the owner of its tables run"),
+        open_shared_log(server_with_roles, schema, user="writer"),
+    ):
+        pass
+    with open_shared_log(server_with_roles, schema):
+        pass
     with open_shared_log(server_with_roles, schema, user="writer") as opened:
         assert send_all(log_path, opened).readings == 3
         assert opened.budgets() == []

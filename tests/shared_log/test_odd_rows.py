@@ -110,6 +110,7 @@ COMMANDS = (
     "forecast",
     "costs --since all",
     "costs --since all --summary",
+    "team --since all",
 )
 
 
@@ -359,11 +360,12 @@ def test_what_is_not_valid_is_not_sent_and_stops_nothing(shared, schema):
         assert opened.add_names({"": (0, "x"), "org-a": (0, "org-a"), "org-b": (2**62, "b")}) == 1
         assert opened.add_readings([*bad, *good]) == 3
         bad_costs = [
-            ("org-a", 2**62, secrets.token_hex(16), 2**62, 1.0, 1.0, True, None, None),
-            ("org-a", 1, secrets.token_hex(16), 2, math.inf, 1.0, True, None, None),
-            ("org-a", 1, secrets.token_hex(16), 0, 1.0, 1.0, True, None, None),
+            ("org-a", 2**62, secrets.token_hex(16), 2**62, 1.0, 1.0, True, *[None] * 4),
+            ("org-a", 1, secrets.token_hex(16), 2, math.inf, 1.0, True, *[None] * 4),
+            ("org-a", 1, secrets.token_hex(16), 0, 1.0, 1.0, True, *[None] * 4),
         ]
-        good_cost = ("org-a", 1, secrets.token_hex(16), 2, 1.0, None, False, "a", None)
+        texts = ("a", None, "hub", "ann")
+        good_cost = ("org-a", 1, secrets.token_hex(16), 2, 1.0, None, False, *texts)
         assert opened.add_costs([*bad_costs, good_cost]) == 1
         assert len(opened.costs(None, None)) == 1
         assert opened.organizations() == {"org-a": "org-a"}

@@ -248,6 +248,7 @@ def test_every_command_says_the_same_of_both_logs(shared, api, log_path, shell, 
         "forecast",
         "costs --since all",
         "costs --since all --summary",
+        "team --since all",
     ):
         results = []
         for option in ("", " --local"):

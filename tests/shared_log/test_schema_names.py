@@ -35,7 +35,7 @@ NAMES = [
     ";--",
 ]
 
-COST = ("org-a", 1, "ab" * 16, 2, 1.0, None, True, None, None)
+COST = ("org-a", 1, "ab" * 16, 2, 1.0, None, True, None, None, "hub", "ann")
 
 
 @pytest.mark.once
