@@ -13,15 +13,19 @@ complete stability-magic \
         'c/--output=/f/' \
         'c/--format=/(table csv json)/' \
         'c/--by=/(hour day week month)/' \
+        'c/--every=/(day week month)/' \
+        'c/--digest=/(daily weekly)/' \
         'c/--folder=/d/' \
-        'c/--/(again all by every fail-open folder forecast format help host json label local no-log on organization output plain-file print-completion quiet require save serve show-email since summary until version)/' \
+        'c/--/(again all by check digest every fail-open folder forecast format help host json label local no-log on organization output plain-file print-completion quiet remove require save serve show-email since summary test until version)/' \
         'c/-/(- a h o q)/' \
         'n/--print-completion/(bash fish tcsh zsh)/' \
         'n/--format/(table json openmetrics)/' \
         'n/--output/f/' \
         'n/--format/(table csv json)/' \
         'n/--by/(hour day week month)/' \
+        'n/--every/(day week month)/' \
+        'n/--digest/(daily weekly)/' \
         'n/--folder/d/' \
-        'p/1/(status account balance history usage plot forecast costs watch merge sync check login demo)/' \
+        'p/1/(status account balance history usage plot forecast prices estimate budget costs team watch notify merge sync check login demo)/' \
         'n/merge/f/' \
         'p/*/()/'

@@ -12,16 +12,21 @@ _shtab_stability_magic_commands() {
   local _commands=(
     account:'Ask whose key it is, and list the organizations it can ask about.'
     balance:'Ask for the credits that are left, log the reading, show the readings so far.'
+    budget:'Keep a budget for each day, week or month, and show what is left of it.'
     check:'Look at key, service, clock, network and logs, in lines that are safe to paste.'
     costs:'Show what the cells cost, from the log.'
     demo:'Try everything without a key, on simulated figures and with a log of its own.'
+    estimate:'Tell what a job costs, what is left after it, and how much sooner it is empty.'
     forecast:'Tell from the log when the balance will be empty, and how sure that is.'
     history:'Show the logged readings; nobody is asked.'
     login:'Ask for the API key without showing it, and hold it for the session or save it.'
     merge:'Take in the readings of other log files; repeating it does no harm.'
+    notify:'List, try or use the ways in which you are told of low credits and more.'
     plot:'Draw the balance over time, and below it what was spent in each period.'
+    prices:'Show what each operation costs, since when, and who says so; nobody is asked.'
     status:'Tell from the log what is left, what was spent lately, and when it is empty.'
     sync:'Send the shared log what it lacks; repeating it does no harm.'
+    team:'Show who spent what, by member, host and label of cells, and what was spent elsewhere.'
     usage:'Show what was spent in each hour, day, week or month, from the log.'
     watch:'Take readings at regular times, until it is stopped.'
   )
@@ -53,7 +58,7 @@ _shtab_stability_magic_balance_options=(
   "*"{-o,--organization}"[an organization\'s id\; may be given more than once]:ID:"
   {-a,--all}"[all organizations of the account]"
   "--since[show the readings from when on (30d)\: 90m, 12h, 7d, 4w, 2026-11-01, \'2026-11-01 18\:00\', today, yesterday or all]:WHEN:"
-  "--require[fail where less is left\: credits (500) or US dollars (5usd)]:N:"
+  "--require[fail where less is left\: credits (500), US dollars (5usd), or what a job costs (\'6 ultra\')]:N:"
   "--fail-open[with --require\: only warn where the balance cannot be read]"
   "--label[a note to keep with the reading]:TEXT:"
   "--host[show which machine took each reading]"
@@ -66,6 +71,23 @@ _shtab_stability_magic_balance_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_stability_magic_balance_defaults_added=0
+
+_shtab_stability_magic_budget_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--every[how often\: each day, week or month]:every:(day week month)"
+  "--check[fail where more was spent than may be]"
+  "--remove[take the budget away]"
+  "*"{-o,--organization}"[an organization\'s id\; may be given more than once]:ID:"
+  {-a,--all}"[all organizations]"
+  "--local[leave the shared log aside]"
+  "--format[how to write what there is to know (table on a terminal, csv in a pipe)]:format:(table csv json)"
+  "--json[the same as --format json]"
+  "--output[write it to a file, as a whole or not at all, in the format that its name\'s end (.csv, .json, .prom) or --format says]:FILE:_files"
+  ":what may be spent\: credits (500) or US dollars (20usd):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_stability_magic_budget_defaults_added=0
 
 _shtab_stability_magic_check_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -97,6 +119,19 @@ _shtab_stability_magic_demo_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_stability_magic_demo_defaults_added=0
+
+_shtab_stability_magic_estimate_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*"{-o,--organization}"[an organization\'s id\; may be given more than once]:ID:"
+  "--local[leave the shared log aside]"
+  "--format[how to write what there is to know (table on a terminal, csv in a pipe)]:format:(table csv json)"
+  "--json[the same as --format json]"
+  "--output[write it to a file, as a whole or not at all, in the format that its name\'s end (.csv, .json, .prom) or --format says]:FILE:_files"
+  "(*):operations with their number in front, joined by \+:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_stability_magic_estimate_defaults_added=0
 
 _shtab_stability_magic_forecast_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -146,6 +181,15 @@ _shtab_stability_magic_merge_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_stability_magic_merge_defaults_added=0
 
+_shtab_stability_magic_notify_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--test[send a test by each of them]"
+  "--digest[send what is left, what was spent yesterday or last week, and when it is empty\; once for each day or week]:digest:(daily weekly)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_stability_magic_notify_defaults_added=0
+
 _shtab_stability_magic_plot_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--by[the length of a period (day)]:by:(hour day week month)"
@@ -160,6 +204,20 @@ _shtab_stability_magic_plot_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_stability_magic_plot_defaults_added=0
+
+_shtab_stability_magic_prices_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--since[all prices from when on (today\'s)\: 90m, 12h, 7d, 4w, 2026-11-01, \'2026-11-01 18\:00\', today, yesterday or all]:WHEN:"
+  "--on[the prices of a period, instead of --since\: today, yesterday, 2026-11-18, \'this week\', \'last week\', 2026-W47, \'this month\', \'last month\', 2026-11, \'this year\', \'last year\' or 2026]:PERIOD:"
+  "--local[leave the shared log aside]"
+  "--format[how to write what there is to know (table on a terminal, csv in a pipe)]:format:(table csv json)"
+  "--json[the same as --format json]"
+  "--output[write it to a file, as a whole or not at all, in the format that its name\'s end (.csv, .json, .prom) or --format says]:FILE:_files"
+  "(*)::only this one, or these:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_stability_magic_prices_defaults_added=0
 
 _shtab_stability_magic_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -184,6 +242,21 @@ _shtab_stability_magic_sync_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_stability_magic_sync_defaults_added=0
+
+_shtab_stability_magic_team_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*"{-o,--organization}"[an organization\'s id\; may be given more than once]:ID:"
+  "--since[from the day on in which WHEN lies (30d)\: 90m, 12h, 7d, 4w, 2026-11-01, \'2026-11-01 18\:00\', today, yesterday or all]:WHEN:"
+  "--until[until when\; a day is meant whole]:WHEN:"
+  "--on[in one period, instead of --since\: today, yesterday, 2026-11-18, \'this week\', \'last week\', 2026-W47, \'this month\', \'last month\', 2026-11, \'this year\', \'last year\' or 2026]:PERIOD:"
+  "--local[leave the shared log aside]"
+  "--format[how to write what there is to know (table on a terminal, csv in a pipe)]:format:(table csv json)"
+  "--json[the same as --format json]"
+  "--output[write it to a file, as a whole or not at all, in the format that its name\'s end (.csv, .json, .prom) or --format says]:FILE:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_stability_magic_team_defaults_added=0
 
 _shtab_stability_magic_usage_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -232,16 +305,21 @@ _shtab_stability_magic() {
       case $line[1] in
         account) _arguments -C -s $_shtab_stability_magic_account_options ;;
         balance) _arguments -C -s $_shtab_stability_magic_balance_options ;;
+        budget) _arguments -C -s $_shtab_stability_magic_budget_options ;;
         check) _arguments -C -s $_shtab_stability_magic_check_options ;;
         costs) _arguments -C -s $_shtab_stability_magic_costs_options ;;
         demo) _arguments -C -s $_shtab_stability_magic_demo_options ;;
+        estimate) _arguments -C -s $_shtab_stability_magic_estimate_options ;;
         forecast) _arguments -C -s $_shtab_stability_magic_forecast_options ;;
         history) _arguments -C -s $_shtab_stability_magic_history_options ;;
         login) _arguments -C -s $_shtab_stability_magic_login_options ;;
         merge) _arguments -C -s $_shtab_stability_magic_merge_options ;;
+        notify) _arguments -C -s $_shtab_stability_magic_notify_options ;;
         plot) _arguments -C -s $_shtab_stability_magic_plot_options ;;
+        prices) _arguments -C -s $_shtab_stability_magic_prices_options ;;
         status) _arguments -C -s $_shtab_stability_magic_status_options ;;
         sync) _arguments -C -s $_shtab_stability_magic_sync_options ;;
+        team) _arguments -C -s $_shtab_stability_magic_team_options ;;
         usage) _arguments -C -s $_shtab_stability_magic_usage_options ;;
         watch) _arguments -C -s $_shtab_stability_magic_watch_options ;;
       esac
