@@ -7,6 +7,7 @@ import pytest
 MAGICS = (
     "account",
     "balance",
+    "budget",
     "check",
     "cost",
     "costs",
@@ -16,9 +17,11 @@ MAGICS = (
     "history",
     "login",
     "merge",
+    "notify",
     "plot",
     "prices",
     "sync",
+    "team",
     "usage",
     "watch",
 )
