@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..display.formats import FORMATS
 from ..session.digest import DIGESTS
 from ..when import BUDGET_PERIODS, PERIOD_FORMS, PERIODS, WHEN_FORMS
-from . import log_commands, notify_commands, service_commands
+from . import budget_commands, cost_commands, log_commands, notify_commands, service_commands
 from .outcome import Outcome
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ COMMANDS: tuple[Command, ...] = (
         "prices",
         "Show what each operation costs, since when, and who says so; nobody is asked.",
         ("", "ultra core", "--on 2025-07-31", "--since all"),
-        log_commands.prices,
+        cost_commands.prices,
         (
             Argument(
                 ("operations",),
@@ -272,7 +272,7 @@ COMMANDS: tuple[Command, ...] = (
         "estimate",
         "Tell what a job costs, what is left after it, and how much sooner it is empty.",
         ("40 ultra + 12 creative-upscale", "6 ultra -o org-1234"),
-        log_commands.estimate,
+        cost_commands.estimate,
         (
             Argument(
                 ("job",),
@@ -290,7 +290,7 @@ COMMANDS: tuple[Command, ...] = (
         "budget",
         "Keep a budget for each day, week or month, and show what is left of it.",
         ("", "500 --every week", "20usd --every month -o org-1234", "--check", "--remove"),
-        log_commands.budget,
+        budget_commands.budget,
         (
             Argument(
                 ("amount",),
@@ -353,7 +353,7 @@ COMMANDS: tuple[Command, ...] = (
         "costs",
         "Show what the cells cost, from the log.",
         ("", "render --since 7d", "--summary"),
-        log_commands.costs,
+        cost_commands.costs,
         (
             _ONLY_LABEL,
             _SINCE,
@@ -372,7 +372,7 @@ COMMANDS: tuple[Command, ...] = (
         "team",
         "Show who spent what, by member, host and label of cells, and what was spent elsewhere.",
         ("", "--since 7d", "--on 'last month'", "-o org-1234"),
-        log_commands.team,
+        cost_commands.team,
         (
             _ORGANIZATIONS,
             Argument(

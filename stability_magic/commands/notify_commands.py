@@ -61,7 +61,7 @@ def _send_digest(session: Session, channels: Channels, kind: str) -> Outcome:
     from ..display.notice_text import digest_message
     from ..session.digest import claim_digest, digest_period, release_digest
     from ..session.summary import summarize
-    from .log_commands import own_organizations
+    from .log_queries import own_organizations
 
     if session.demo is not None:
         raise BadArgument("the demo's figures are told to nobody; run %stability_demo --stop first")
