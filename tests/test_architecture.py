@@ -77,7 +77,7 @@ OWNERS: Mapping[str, set[str]] = {
     "tqdm": {"session/progress"},
     "subprocess": {"session/senders"},
     "http": {"api/transport", "simulator/server"},
-    "signal": {"session/interrupts", "terminal/command_line"},
+    "signal": {"session/interrupts", "session/senders", "terminal/command_line"},
     "os.environ": {"environment"},
     "print": {"notebook", "terminal"},
 }

@@ -370,7 +370,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "team",
-        "Show who spent what, by member, host and label of cells, and what was spent elsewhere.",
+        "Show who spent what: member, host and label of cells, and what was elsewhere.",
         ("", "--since 7d", "--on 'last month'", "-o org-1234"),
         cost_commands.team,
         (

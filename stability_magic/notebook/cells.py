@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CellTracker", "EndCallback"]
 
-# An amount such as $2, where IPython would put in the value of the expression 2.
-_DOLLARS = re.compile(r"(?<!\$)\$(?=[\d.])")
-
 # Takes the result of a cell that has ended; None where it was cancelled or will not be noticed.
 EndCallback = Callable[["str | None", "ExecutionResult | None"], None]
 
@@ -85,7 +82,7 @@ class CellTracker:
         if first_line.startswith("%%"):
             # Another cell magic takes the rest of the cell.
             body = self._shell.transform_cell("".join(body)).splitlines(keepends=True)
-        magic, arguments = match["magic"], _DOLLARS.sub("$$", match["line"].strip())
+        magic, arguments = match["magic"], match["line"].strip()
         statement = f"get_ipython().run_line_magic({magic!r}, {arguments!r})\n"
         return [statement, *leading_indent(body)]
 

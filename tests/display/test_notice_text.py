@@ -113,16 +113,16 @@ def test_a_doubt_goes_with_the_balance_that_it_is_about():
             620.0,
             [
                 "480.00 credits ($4.80) spent since 23 Nov 12:30, and 620.00 expected by the"
-                " period's end; the budget is 470.00.",
-                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget is 470.00.",
+                " period's end; the budget for each week is 470.00.",
+                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is 470.00.",
             ],
         ),
         (
             math.nan,
             [
                 "480.00 credits ($4.80) spent since 23 Nov 12:30, and an unknown number of expected"
-                " by the period's end; the budget is 470.00.",
-                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget is 470.00.",
+                " by the period's end; the budget for each week is 470.00.",
+                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is 470.00.",
             ],
         ),
     ],
@@ -132,6 +132,7 @@ def test_budgets(projected, expected):
     findings = budget_findings(
         "org-1",
         AT,
+        every="week",
         spent=480.0,
         budget=470.0,
         projected=projected,

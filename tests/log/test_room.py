@@ -230,7 +230,7 @@ def test_a_limit_of_the_files_size_loses_nothing_that_was_there(tmp_path):
     assert lines[1:] == ["True True", "True"]
 
 
-@pytest.mark.parametrize("kilobytes", [96, 104])
+@pytest.mark.parametrize("kilobytes", [108, 116])
 def test_a_full_disk_loses_nothing_that_was_there(tmp_path, kilobytes):
     """Uses a small file system of its own, which not every system lets a test create."""
     mount = f"mount -t tmpfs -o size={kilobytes}k tmpfs {tmp_path}"

@@ -119,7 +119,6 @@ def test_a_cap_may_be_in_dollars(shell, api, arguments, credits):
         "--max lots",
         "--max ''",
         "--max $",
-        "--max $5usd",
         "--max",
         "--fail-closed",
     ],

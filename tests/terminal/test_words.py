@@ -291,6 +291,10 @@ def test_the_help_of_costs_says_that_a_label_filters(capsys):
 def test_the_examples_of_the_help_are_no_wrong_arguments(monkeypatch, tmp_path, command, line):
     """Of the commands that end by themselves and need nothing else."""
     monkeypatch.chdir(tmp_path)
+    if command == "budget":
+        # It is of one organization, and is there to be checked and removed.
+        monkeypatch.setenv("STABILITY_ORGANIZATION", "org-render")
+        assert main(["budget", "500", "--every", "day"]) == 0
     line = line.replace("org-1234", "org-render")
     assert main([command, *shlex.split(line)]) in (0, 1)
 

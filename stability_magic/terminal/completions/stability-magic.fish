@@ -161,7 +161,7 @@ complete -c stability-magic -n '_shtab_stability_magic_using costs' -l local -d 
 complete -c stability-magic -n '_shtab_stability_magic_using costs' -l format -xka "table csv json" -d 'how to write what there is to know (table on a terminal, csv in a pipe)'
 complete -c stability-magic -n '_shtab_stability_magic_using costs' -l json -d 'the same as --format json'
 complete -c stability-magic -n '_shtab_stability_magic_using costs' -l output -xka "(__fish_complete_path (commandline -ct))" -d 'write it to a file, as a whole or not at all, in the format that its name'"'"'s end (.csv, .json, .prom) or --format says'
-complete -c stability-magic -n '_shtab_stability_magic_using; and test $_shtab_stability_magic_npos -eq 0' -a team -d 'Show who spent what, by member, host and label of cells, and what was spent elsewhere.'
+complete -c stability-magic -n '_shtab_stability_magic_using; and test $_shtab_stability_magic_npos -eq 0' -a team -d 'Show who spent what: member, host and label of cells, and what was elsewhere.'
 complete -c stability-magic -n '_shtab_stability_magic_using team' -s h -l help -d 'show this help message and exit'
 complete -c stability-magic -n '_shtab_stability_magic_using team' -s o -l organization -x -d 'an organization'"'"'s id; may be given more than once'
 complete -c stability-magic -n '_shtab_stability_magic_using team' -l since -x -d 'from the day on in which WHEN lies (30d): 90m, 12h, 7d, 4w, 2026-11-01, '"'"'2026-11-01 18:00'"'"', today, yesterday or all'

@@ -26,7 +26,7 @@ _shtab_stability_magic_commands() {
     prices:'Show what each operation costs, since when, and who says so; nobody is asked.'
     status:'Tell from the log what is left, what was spent lately, and when it is empty.'
     sync:'Send the shared log what it lacks; repeating it does no harm.'
-    team:'Show who spent what, by member, host and label of cells, and what was spent elsewhere.'
+    team:'Show who spent what: member, host and label of cells, and what was elsewhere.'
     usage:'Show what was spent in each hour, day, week or month, from the log.'
     watch:'Take readings at regular times, until it is stopped.'
   )
