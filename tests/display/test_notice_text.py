@@ -114,7 +114,8 @@ def test_a_doubt_goes_with_the_balance_that_it_is_about():
             [
                 "480.00 credits ($4.80) spent since 23 Nov 12:30, and 620.00 expected by the"
                 " period's end; the budget for each week is 470.00.",
-                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is 470.00.",
+                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is"
+                " 470.00.",
             ],
         ),
         (
@@ -122,7 +123,8 @@ def test_a_doubt_goes_with_the_balance_that_it_is_about():
             [
                 "480.00 credits ($4.80) spent since 23 Nov 12:30, and an unknown number of expected"
                 " by the period's end; the budget for each week is 470.00.",
-                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is 470.00.",
+                "480.00 credits ($4.80) spent since 23 Nov 12:30; the budget for each week is"
+                " 470.00.",
             ],
         ),
     ],
