@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..display.formats import FORMATS
-from ..session.digest import DIGESTS
 from ..when import BUDGET_PERIODS, PERIOD_FORMS, PERIODS, WHEN_FORMS
 from . import budget_commands, cost_commands, log_commands, notify_commands, service_commands
 from .outcome import Outcome
@@ -425,7 +424,7 @@ COMMANDS: tuple[Command, ...] = (
             Argument(
                 ("--digest",),
                 {
-                    "choices": DIGESTS,
+                    "choices": ("daily", "weekly"),
                     "help": "send what is left, what was spent yesterday or last week, and when it"
                     " is empty; once for each day or week",
                 },

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
     from ..analysis.notices import Key
 
-__all__ = ["DIGESTS", "DigestPeriod", "claim_digest", "digest_period", "release_digest"]
-
-DIGESTS = ("daily", "weekly")
+__all__ = ["DigestPeriod", "claim_digest", "digest_period", "release_digest"]
 
 
 class DigestPeriod(NamedTuple):
@@ -35,7 +33,7 @@ def digest_period(kind: str, now: datetime) -> DigestPeriod:
     """Yesterday or last week.
 
     Args:
-        kind: One of :data:`DIGESTS`.
+        kind: ``daily`` or ``weekly``.
         now: The present, in the zone of the periods.
     """
     from ..analysis.notices import Key

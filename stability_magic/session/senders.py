@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from shutil import which
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -66,10 +67,13 @@ def _late(seconds: float) -> str:
 
 def _run(command: Command, data: bytes, seconds: float, secret: str) -> str:
     words = ["".join(each) for each in command.words]
-    words[0] = str(expand_path(words[0]))
+    # What the system says instead depends on the folders of the path that it may not look into.
+    program = which(expand_path(words[0]))
+    if program is None:
+        return "there is no such program, or it may not be run"
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
-            words,
+            [program, *words[1:]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

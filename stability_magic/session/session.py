@@ -16,7 +16,6 @@ from ..log.waiting import waiting_budget
 from ..settings import StabilityMagic
 from .journal import Journal
 from .key_account import KeyAccount
-from .messenger import Messenger
 from .pending import Backlog, Notes
 from .progress import Progress
 from .shared_link import SharedLogLink, shared_target
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ..models import Account
     from ..shared_log.sync import SentCounts
     from .demo import Demo
+    from .messenger import Messenger
     from .notices import Notices
     from .watch import Watch
 
@@ -82,7 +82,7 @@ class Session:
         )
         self._journal = Journal(self.log, self._notes, self._link)
         self._demo_journal = Journal(self.log, self._notes)
-        self.messenger = Messenger(self._known_key)
+        self._messenger: Messenger | None = None
         self._notices: Notices | None = None
         _SESSIONS.add(self)
 
@@ -112,7 +112,8 @@ class Session:
             if has_lock:
                 self._lock.release()
         is_command = self.source == "cli" and watch is None
-        self.messenger.finish(_LAST_MESSAGE_OF_COMMAND if is_command else _LAST_MESSAGE)
+        if self._messenger is not None:
+            self._messenger.finish(_LAST_MESSAGE_OF_COMMAND if is_command else _LAST_MESSAGE)
 
     def _log_backlog_at_end(self) -> None:
         """Tries once more to log what could not be; says what is lost with this session."""
@@ -140,9 +141,20 @@ class Session:
         # A thread of the parent may hold the lock, and will not release this copy of it.
         self._lock = threading.RLock()
         self._watch = None
-        self.messenger.forget()
+        if self._messenger is not None:
+            self._messenger.forget()
         for each in (self._journal, self._demo_journal):
             each.forget_backlog()
+
+    @property
+    def messenger(self) -> Messenger:
+        """What sends the messages of this session."""
+        with self._lock:
+            if self._messenger is None:
+                from .messenger import Messenger
+
+                self._messenger = Messenger(self._known_key)
+            return self._messenger
 
     def end_demo(self) -> None:
         """Points the session back at the real service."""
@@ -174,7 +186,7 @@ class Session:
     def take_news(self) -> list[str]:
         """Returns what is new although everything works, and removes it."""
         news, self._notes.news = self._notes.news, []
-        return [*news, *self.messenger.take_problems()]
+        return news if self._messenger is None else [*news, *self._messenger.take_problems()]
 
     @property
     def organization(self) -> str | None:

@@ -81,8 +81,8 @@ def test_neither_key_nor_passwords_are_in_its_environment(monkeypatch, tmp_path)
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (["no-such-program-here"], "it cannot be started (No such file or directory)"),
-        (["/"], "it cannot be started (Permission denied)"),
+        (["no-such-program-here"], "there is no such program, or it may not be run"),
+        (["/"], "there is no such program, or it may not be run"),
         (["false"], "it ended with exit code 1"),
         (["sh", "-c", "echo one; echo two >&2; exit 3"], "it ended with exit code 3: two"),
         (["sh", "-c", "kill -9 $$"], "it ended with exit code -9"),

@@ -68,8 +68,8 @@ def test_each_channel_is_tried(run, recorder, monkeypatch):
     assert done.stderr.splitlines() == [
         "1. the command tee: delivered",
         "2. the command false: not delivered: it ended with exit code 1",
-        "3. the command no-such-program: not delivered: it cannot be started (No such file or"
-        " directory)",
+        "3. the command no-such-program: not delivered: there is no such program, or it may not be"
+        " run",
         "SettingsError: 2 of 3 channels did not take the message; check STABILITY_MAGIC_NOTIFY.",
     ]
     assert run("notify").stderr.splitlines()[2] == "3. the command no-such-program"
