@@ -105,14 +105,14 @@ __all__ = [
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
     """IPython calls this for ``%load_ext stability_magic``."""
-    from .notebook.magics import load
+    from .notebook.extension import load
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython: InteractiveShell) -> None:
     """IPython calls this for ``%unload_ext stability_magic``."""
-    from .notebook.magics import unload
+    from .notebook.extension import unload
 
     unload(ipython)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import re
 from contextlib import suppress
 from datetime import datetime, tzinfo
@@ -17,7 +16,6 @@ from .channels import Channels, channels_from_setting
 from .environment import variable
 from .errors import BadArgument, SettingsError
 from .text import DatabaseAddress, clean_text, shorten
-from .zones import find_zone, machine_zone
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -79,6 +77,12 @@ def _absolute_path(path: Path) -> Path:
             f"{path} cannot be found, because the current folder is gone; set StabilityMagic.log"
             " to a path that begins with /, or change to another folder."
         ) from None
+
+
+def _short_host_name() -> str:
+    import platform
+
+    return platform.node().partition(".")[0]
 
 
 def data_folder() -> Path:
@@ -276,7 +280,7 @@ class StabilityMagic(Configurable):
 
     def host_name(self) -> str | None:
         """This machine's name for the log; None if logging it is switched off."""
-        name = platform.node().partition(".")[0] if self.host == "auto" else self.host
+        name = _short_host_name() if self.host == "auto" else self.host
         return None if name in ("", "off") else shorten(name, _MAX_HOST_LENGTH)
 
     def price_list(self) -> PriceList:
@@ -352,6 +356,8 @@ class StabilityMagic(Configurable):
         Raises:
             SettingsError: The zone is not known, or its data are not installed.
         """
+        from .zones import find_zone, machine_zone
+
         # POSIX: what follows a colon is for the system to interpret.
         name = self.timezone.removeprefix(":")
         return find_zone(name) if name else machine_zone()[0]
@@ -362,10 +368,14 @@ class StabilityMagic(Configurable):
 
     def machine_zone_name(self) -> str:
         """The name of the machine's own time zone."""
+        from .zones import machine_zone
+
         return str(machine_zone()[0])
 
     def zone_note(self) -> str:
         """What to tell about the zone: that it is UTC for want of a better one; else nothing."""
+        from .zones import machine_zone
+
         return "" if self.timezone.removeprefix(":") else machine_zone()[1]
 
     def now(self) -> datetime:

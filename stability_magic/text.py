@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 import string
@@ -210,6 +209,8 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     One that alone begins with the word is nearest, whatever its length; then one that is spelled
     alike; then one that alone has the word in it.
     """
+    import difflib
+
     by_form = {each.casefold(): each for each in candidates}
     form = word.strip().casefold()
     is_telling = len(form.strip("-")) > 2

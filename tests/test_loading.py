@@ -34,6 +34,9 @@ before = set(sys.modules)
 shell.run_line_magic("load_ext", "stability_magic")
 print(sorted({each.partition(".")[0] for each in set(sys.modules) - before}))
 print(shell.find_line_magic("stability_balance") is not None)
+print("stability_magic.commands" in sys.modules, "stability_magic.session.session" in sys.modules)
+shell.run_line_magic("unload_ext", "stability_magic")
+print("stability_magic.commands" in sys.modules)
 """
 
 
@@ -42,8 +45,10 @@ def test_loading_imports_nothing_heavy():
     process = subprocess.run(
         [sys.executable, "-c", LOAD], capture_output=True, text=True, timeout=60, check=True
     )
-    packages, has_magic = process.stdout.splitlines()
+    packages, has_magic, has_commands, has_commands_at_end = process.stdout.splitlines()
     assert has_magic == "True"
+    # What magics do is imported when one is used.
+    assert (has_commands, has_commands_at_end) == ("False False", "False")
     assert "stability_magic" in packages
     assert not [each for each in HEAVY if f"'{each}'" in packages]
 

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..settings import StabilityMagic
-from .session import Session
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = ["current_session", "forget_current", "make_current"]
 
-_notebook_sessions: list[Session] = []
+_notebooks: list[Callable[[], Session]] = []
 _sessions_of_process: list[Session] = []
 _lock = threading.Lock()
 
 
-def make_current(session: Session) -> None:
-    """Makes a notebook's session the one to use."""
-    _notebook_sessions.append(session)
+def make_current(notebook: Callable[[], Session]) -> None:
+    """Makes a notebook's session the one to use.
+
+    Args:
+        notebook: Returns it; it may begin only then.
+    """
+    _notebooks.append(notebook)
 
 
-def forget_current(session: Session) -> None:
+def forget_current(notebook: Callable[[], Session]) -> None:
     """Says that a notebook's session is not used any more."""
-    if session in _notebook_sessions:
-        _notebook_sessions.remove(session)
+    if notebook in _notebooks:
+        _notebooks.remove(notebook)
 
 
 def current_session() -> Session:
     """The notebook's session; where there is none, one with the settings of the environment."""
-    if _notebook_sessions:
-        return _notebook_sessions[-1]
+    if _notebooks:
+        return _notebooks[-1]()
+    from ..settings import StabilityMagic
+    from .session import Session
+
     with _lock:
         if not _sessions_of_process:
             session = Session(StabilityMagic(), source="library")

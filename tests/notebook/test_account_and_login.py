@@ -52,6 +52,14 @@ def test_login_refuses_an_invalid_key(shell, monkeypatch):
     assert "No API key" in str(magic_error(shell, "%stability_balance"))
 
 
+def test_login_never_puts_the_value_of_a_variable_into_its_line(shell, capsys):
+    """A name with braces or a dollar is the name as it is written."""
+    shell.user_ns["secret_of_mine"] = "sk-this-is-not-to-be-seen"
+    for line in ("--from {secret_of_mine}", "--from $secret_of_mine", "{secret_of_mine}"):
+        assert magic_error(shell, f"%stability_login {line}") is not None
+        assert "not-to-be-seen" not in "".join(capsys.readouterr())
+
+
 def test_login_in_a_front_end_without_input(shell, monkeypatch):
     """The error says to use the environment variable."""
 

@@ -69,12 +69,11 @@ def test_the_lines_say_how_often_the_balance_pays_for_it(shell, api, capsys):
 def test_the_card_says_it(shell, api):
     """As the line does."""
     from stability_magic.commands.log_commands import status
-    from stability_magic.notebook.magics import _MAGICS_BY_SHELL
+    from stability_magic.session.current import current_session
 
     set_next(shell, "ultra")
-    session = _MAGICS_BY_SHELL[shell]._session
     arguments = type("Arguments", (), {"all": True, "organization": None, "local": True})()
-    assert "buys 100 ultra" in status(session, arguments).card()
+    assert "buys 100 ultra" in status(current_session(), arguments).card()
 
 
 def test_the_variable_sets_it_for_the_command_line(monkeypatch, capsys):
