@@ -255,7 +255,7 @@ def spent_phrase(usage: pd.DataFrame, window: str, doubts: SumDoubts) -> str:
 
 
 def usage_line(usage: pd.DataFrame, window: str, doubts: SumDoubts, doubtful: int = 0) -> str:
-    """What was spent and topped up in total; the line says if that is not exact.
+    """What was spent and topped up in total; the line says if that is not exact, and of how many.
 
     Where a top-up hides spending, it also says how much was likely spent, as pictures do.
 
@@ -274,6 +274,8 @@ def usage_line(usage: pd.DataFrame, window: str, doubts: SumDoubts, doubtful: in
         parts.append(f"likely about {credits_text(likely)}")
     parts += [f"at least {credits_text(topped_up)} topped up"] if topped_up else []
     parts += [f"{count_text(doubtful, 'doubtful reading')} left out"] if doubtful else []
+    organizations = len(set(usage["organization"]))
+    parts += [f"{organizations:,} organizations together"] if organizations > 1 else []
     return " · ".join(parts)
 
 

@@ -190,7 +190,16 @@ def usage(*rows):
     days = [NOW.replace(hour=0, minute=0) - timedelta(days=back) for back in range(len(rows))]
     index = pd.DatetimeIndex(days[::-1], name="period")
     frame = pd.DataFrame(rows, index=index, columns=["spent", "topped_up", "at_least"])
-    return frame.assign(usd=frame["spent"] * 0.01)
+    return frame.assign(organization="org-1", usd=frame["spent"] * 0.01)
+
+
+def test_the_usage_line_says_of_how_many_organizations_it_is():
+    """The card, which stands beside it, is of one."""
+    frame = usage((1.5, 0.0, False), (2.0, 0.0, False))
+    both = pd.concat([frame, frame.assign(organization="org-2")])
+    assert usage_line(both, "today", EXACT) == (
+        "7.00 credits ($0.07) spent today · 2 organizations together"
+    )
 
 
 def test_the_usage_line_adds_up():
