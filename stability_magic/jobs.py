@@ -63,14 +63,15 @@ class Job:
     def times(self, balance: float) -> float:
         """How often a balance pays for the job, as a whole number.
 
-        NaN where its price is not known, infinite where it costs nothing.
+        NaN where its price is not known, infinite where it costs nothing or next to it.
         """
         if math.isnan(self.credits):
             return math.nan
         if not self.credits > 0.0:
             return math.inf
         # Rounding errors must not take the last one away: 36 / 0.9 is to be 40.
-        return max(float(math.floor(balance / self.credits * (1.0 + 1e-12))), 0.0)
+        times = max(balance / self.credits * (1.0 + 1e-12), 0.0)
+        return float(math.floor(times)) if math.isfinite(times) else times
 
     def __str__(self) -> str:
         return " + ".join(f"{each.count} {each.operation}" for each in self.tasks)

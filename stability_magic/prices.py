@@ -156,6 +156,8 @@ _ALIASES: Mapping[str, str] = {
 
 _NAME = re.compile(r"(?=[^/]*[a-z])[a-z0-9][a-z0-9._/-]*")
 _LONGEST_NAME = 80
+# Credits; beyond these, sums and quotients of prices would have no room, and make no sense.
+_LEAST_PRICE, _HIGHEST_PRICE = 0.000001, 1e9
 _MOST_NEAR = 5
 _ALIKE = 0.6
 
@@ -320,10 +322,11 @@ def _own_price(name: Any, value: Any) -> Price:
     credits = entry["credits"]
     is_number = isinstance(credits, Real) and not isinstance(credits, bool)
     amount = _as_float(credits) if is_number else math.nan
-    if not math.isfinite(amount) or amount < 0.0:
+    if amount != 0.0 and not _LEAST_PRICE <= amount <= _HIGHEST_PRICE:
         raise SettingsError(
             f"{_SET} has {shorten(clean_text(repr(credits)), 40)} for {operation}, which is no"
-            " price; use credits from 0 on, such as 8, or leave it out where it is not known."
+            f" price; use 0, or credits from {_LEAST_PRICE:f} to {_HIGHEST_PRICE:,.0f}, such as 8,"
+            " or leave it out where it is not known."
         )
     since, until = (_day(operation, each, entry.get(each)) for each in ("since", "until"))
     if since is not None and until is not None and since >= until:

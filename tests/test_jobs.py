@@ -172,6 +172,7 @@ def test_any_text_is_a_job_or_is_refused(text):
         ("6 ultra + 1 erase", 530.0, 10.0),
         ("tiny", 0.3, 3.0),
         ("free", 5.0, math.inf),
+        ("tiny", 1e308, math.inf),
     ],
 )
 def test_a_balance_pays_for_a_whole_number_of_times(text, balance, times):

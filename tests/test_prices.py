@@ -154,6 +154,8 @@ def test_prices_that_follow_each_other_do_not_overlap():
         ({"ultra": math.nan}, "nan for ultra"),
         ({"ultra": math.inf}, "inf for ultra"),
         ({"ultra": 10**400}, "for ultra, which is no price"),
+        ({"ultra": 5e-324}, "use 0, or credits from 0.000001 to 1,000,000,000"),
+        ({"ultra": 1e308}, "1e+308 for ultra, which is no price"),
         ({"ultra": True}, "True for ultra"),
         ({"ultra": np.True_}, "for ultra, which is no price"),
         ({"ultra": None}, "None for ultra"),

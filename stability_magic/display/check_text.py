@@ -18,8 +18,9 @@ _MARK_WIDTH, _NAME_WIDTH = 7, 12
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # An id of an organization or of a user, such as org-1234; in the name of a host it is none.
 _ID = re.compile(r"(?<![\w./-])(org|user)-[\w-]+")
-# Who an address is used as: a user, and maybe a password.
-_USER_INFO = re.compile(r"(?<=://)\S*@")
+# Who an address is used as, a user and maybe a password; but for the addresses that are examples.
+_EXAMPLES = r"(?:user@host/database|me:password@example\.org)(?!\S*@)"
+_USER_INFO = re.compile(rf"(?<=://)(?!{_EXAMPLES})\S*@")
 
 
 class Check(NamedTuple):
@@ -59,6 +60,11 @@ def check_text(checks: Iterable[Check], width: int | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _masked_email(email: str) -> str:
+    # A part of the example of an address for messages.
+    return email if email == "password@example.org" else mask_email(email)
+
+
 def without_secrets(text: str, *, home: str, secrets: Sequence[str]) -> str:
     """A text as it may be shown to anybody.
 
@@ -73,7 +79,7 @@ def without_secrets(text: str, *, home: str, secrets: Sequence[str]) -> str:
     for each in secrets:
         text = strike_out(text, each)
     text = _USER_INFO.sub("***@", text)
-    text = _EMAIL.sub(lambda match: mask_email(match[0]), text)
+    text = _EMAIL.sub(lambda match: _masked_email(match[0]), text)
     text = _ID.sub(lambda match: f"{match[1]}-…{match[0][-4:]}", text)
     # Not the root folder, which some containers have as a home.
     if len(home.rstrip("/\\")) > 1:

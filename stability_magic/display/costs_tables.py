@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.cost_frames import ELSEWHERE
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
 from .quiet_rows import visible_stretches
 from .table_texts import (
@@ -24,8 +23,6 @@ from .wording import NOTHING, count_text
 __all__ = ["costs_table", "summary_table"]
 
 _MOST_ELSEWHERE = 5
-# Whatever else stands in its brackets is the time that it is about.
-_ELSEWHERE = ELSEWHERE[:-1]
 _ABOUT = "≈: about, not confirmed yet, or a top-up or other spending fell in"
 
 
@@ -114,7 +111,7 @@ def summary_table(frame: pd.DataFrame, medium: Medium = NOTEBOOK) -> str:
     elsewhere_lines: list[list[Cell]] = []
     has_estimate = False
     for (_, row), share in zip(frame.iterrows(), _shares(frame), strict=True):
-        is_elsewhere = _is_elsewhere(row["label"])
+        is_elsewhere = row["count"] == 0
         if is_elsewhere and row["exact"] and not row["total"] > 0.0:
             continue
         is_estimate = bool(row["total"] > 0.0 and not row["exact"])
@@ -132,14 +129,10 @@ def summary_table(frame: pd.DataFrame, medium: Medium = NOTEBOOK) -> str:
     elsewhere_rows = first_rows(elsewhere_lines, _MOST_ELSEWHERE)
     lines = [*first_rows(label_lines, medium.most_rows - len(elsewhere_rows)), *elsewhere_rows]
     foot = []
-    if not elsewhere_lines and any(map(_is_elsewhere, frame["label"])):
+    if not elsewhere_lines and (frame["count"] == 0).any():
         foot.append("nothing spent elsewhere")
     foot += [_ABOUT] * has_estimate
     return medium.draw(heads, lines, foot, frame)
-
-
-def _is_elsewhere(label: Any) -> bool:
-    return str(label).startswith(_ELSEWHERE)
 
 
 def _shares(frame: pd.DataFrame) -> pd.Series[Any]:

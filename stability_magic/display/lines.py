@@ -341,7 +341,8 @@ def elsewhere_phrase(summary: pd.DataFrame, window: str, doubts: SumDoubts | Non
         doubts: What makes the sum of all rows inexact; None where the frame lacks some of the cells
             in that time, so that the phrase leaves that sum out.
     """
-    rows = summary[summary["label"] == ELSEWHERE]
+    # A label may say the same, in a log of somebody else.
+    rows = summary[summary["count"] == 0]
     bound = bound_words(is_estimate=not rows["exact"].all(), is_lower_bound=False)
     spent, usd = (float(rows[each].sum()) for each in ("total", "usd"))
     phrase = f"{ELSEWHERE} {window}: {bound}{credits_text(spent)} credits ({usd_text(usd)})"

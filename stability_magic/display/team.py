@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.cost_frames import ELSEWHERE
 from ..analysis.team import NO_MEMBER
 from .html_table import NOTEBOOK, Cell, Head, Medium, first_rows
 from .table_texts import amount_text, dollars_text, names_text, share_text, shown_names, text_of
@@ -34,7 +33,8 @@ def team_line(team: Team, window: str, doubts: SumDoubts) -> str:
     frame = team.frame
     if frame.empty:
         return f"no readings {window}"
-    is_elsewhere = frame["member"] == ELSEWHERE
+    # A member or a label may say the same, in a log of somebody else.
+    is_elsewhere = frame["cells"] == 0
     cells, elsewhere = frame[~is_elsewhere], frame[is_elsewhere]
     parts = [f"{_cells_phrase(cells, team, window)}; {_elsewhere_phrase(frame, elsewhere)}"]
     parts.append(f"{bound_words(*doubts)}{credits_text(frame['spent'].sum())} in all")
@@ -86,7 +86,7 @@ def team_table(frame: pd.DataFrame, medium: Medium = NOTEBOOK) -> str:
     elsewhere_lines: list[list[Cell]] = []
     has_estimate = False
     for _, row in frame.iterrows():
-        is_elsewhere = row["member"] == ELSEWHERE
+        is_elsewhere = row["cells"] == 0
         is_estimate = bool(row["spent"] > 0.0 and not row["exact"])
         has_estimate |= is_estimate
         is_nothing = row["spent"] == 0.0
@@ -109,7 +109,7 @@ def team_table(frame: pd.DataFrame, medium: Medium = NOTEBOOK) -> str:
 
 def _totals_text(frame: pd.DataFrame) -> str:
     """``in all: ann 800.00 and bob 300.00``; nothing where each member has one row."""
-    rows: Any = frame[frame["member"] != ELSEWHERE]
+    rows: Any = frame[frame["cells"] > 0]
     by_member = rows.groupby("member", sort=False)["spent"]
     if not len(rows) or by_member.size().max() == 1:
         return ""

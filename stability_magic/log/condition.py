@@ -45,8 +45,8 @@ def log_condition(path: Path) -> LogCondition | None:
         ((found,),) = check_types(connection.execute("PRAGMA quick_check(1)"), "t")
         if found != "ok":
             raise LogError(
-                f"{path} is damaged; it was left as it is. Restore a copy, or recover what can be"
-                " read with: sqlite3 FILE .recover",
+                f"{path} is damaged; it was left as it is. Restore a copy, or let"
+                " 'sqlite3 FILE .recover' tell what can be read.",
                 path=path,
             )
         count, first, last = connection.execute(

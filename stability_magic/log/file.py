@@ -36,8 +36,8 @@ _APPLIED_MIGRATIONS_SQL = "SELECT name FROM _sqlite_migrations WHERE migration_s
 # What SQLite's errors mean and what to do, by the beginnings of their names.
 _MEANINGS = {
     "SQLITE_NOTADB": "is not an SQLite file; it was left as it is. {advice}.",
-    "SQLITE_CORRUPT": "is damaged; it was left as it is. Restore a copy, or recover what can be"
-    " read with: sqlite3 FILE .recover",
+    "SQLITE_CORRUPT": "is damaged; it was left as it is. Restore a copy, or let"
+    " 'sqlite3 FILE .recover' tell what can be read.",
     "SQLITE_FULL": "could not be written: the disk is full. Make room and try again.",
     "SQLITE_BUSY": "is held by another program. Close what has it open and try again.",
     "SQLITE_READONLY": "cannot be written: it is read-only. Allow writing to it and to its"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..errors import LogError, StabilityMagicError
+from ..analysis.cost_frames import ELSEWHERE, NO_LABEL
+from ..errors import BadArgument, LogError, StabilityMagicError
 from ..log.waiting import waiting_budget, waiting_left
 from ..models import to_microseconds
 from .interrupts import not_interrupted
@@ -60,12 +61,17 @@ class CellCostMeter:
         settle: Seconds between the readings after the cell, until two agree.
 
     Raises:
+        BadArgument: The label is a name for what is no cell of that label.
         StabilityMagicError: The balance could not be read, so the cell must not run.
     """
 
     def __init__(
         self, session: Session, organization: str | None, *, label: str | None, settle: float
     ) -> None:
+        if label is not None and label.strip().casefold() in (ELSEWHERE, NO_LABEL):
+            raise BadArgument(
+                f"{label.strip()} stands for what has no such label; call the cell something else."
+            )
         self._session = session
         self._organization = organization
         self._label = label

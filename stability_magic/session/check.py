@@ -109,14 +109,20 @@ def _check_settings(session: Session) -> Check:
                 changed.append(name)
         except SettingsError as error:
             problems.append(str(error))
-    zone = ""
-    try:
-        zone = str(settings.zone())
-    except SettingsError as error:
-        problems.append(str(error))
+    for each in (
+        settings.zone,
+        settings.price_list,
+        settings.next_job,
+        settings.member_name,
+        settings.channels,
+    ):
+        try:
+            each()
+        except SettingsError as error:
+            problems.append(str(error))
     if problems:
-        return Check("settings", FAULT, " ".join(problems))
-    text = f"times are in {zone}; set: {', '.join(sorted(changed)) or 'none'}"
+        return Check("settings", FAULT, " ".join(dict.fromkeys(problems)))
+    text = f"times are in {settings.zone()}; set: {', '.join(sorted(changed)) or 'none'}"
     return Check("settings", OK, f"{text}. {settings.zone_note()}".rstrip(". "))
 
 

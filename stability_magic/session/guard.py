@@ -61,9 +61,8 @@ def parse_requirement(
     try:
         job = parse_job(text, prices(), day)
     except BadArgument as error:
-        reason = str(error).rstrip(".")
         raise BadArgument(
-            f"{text!r} is neither an amount, such as 500 or 5usd, nor a job: {reason}."
+            f"{text!r} is neither an amount, such as 500 or 5usd, nor a job: {error}"
         ) from None
     if job.unpriced:
         raise BadArgument(

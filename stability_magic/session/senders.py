@@ -31,7 +31,7 @@ SEND_SECONDS = 10.0
 _LONGEST_REASON = 160
 # Bytes; of what a command writes, the last ones are looked at.
 _MOST_OUTPUT = 4096
-# Shorter parts of an address are no secrets, and in every other word.
+# Shorter parts of an address are in every other word, so that they count as whole words alone.
 _SHORTEST_PART = 4
 
 NEEDS_APPRISE = "it needs Apprise; install stability_magic[notify]"
@@ -156,7 +156,8 @@ def _notify(address: Address, message: Message) -> str:
     try:
         service = apprise.Apprise.instantiate(address.reveal())
         if service is None:
-            return _without_parts(complaints.first or "Apprise does not know it", address)
+            # Apprise's own words for it repeat it, and shorten what it takes for secrets.
+            return "Apprise knows no such address; compare it with its documentation"
         is_sent = service.notify(title=message.title, body=message.text)
     except Exception as error:
         # Its plug-ins are many, and raise any exception; some repeat the address in it.
@@ -188,14 +189,12 @@ class _Complaints(logging.Filter):
         return False
 
     @property
-    def first(self) -> str:
-        """What was said first; empty for nothing."""
-        return self._lines[0] if self._lines else ""
-
-    @property
     def last(self) -> str:
         """What was said last; empty for nothing."""
         return self._lines[-1] if self._lines else ""
+
+
+_PART_END = re.compile(r"[:/@?&=,]+")
 
 
 def _without_parts(text: str, address: Address) -> str:
@@ -203,8 +202,10 @@ def _without_parts(text: str, address: Address) -> str:
     whole = address.reveal()
     shown = str(address)
     text = text.replace(whole, shown)
-    parts = {part for each in (whole, unquote(whole)) for part in re.split(r"[:/@?&=,]+", each)}
-    for part in sorted(parts, key=len, reverse=True):
-        if len(part) >= _SHORTEST_PART and part not in shown:
-            text = text.replace(part, "***")
+    # Apprise shows of a secret its first and its last letter.
+    text = re.sub(r"\S*\.\.\.\S*", "***", text)
+    parts = {part for each in (whole, unquote(whole)) for part in _PART_END.split(each)}
+    for part in sorted(parts - {"", *_PART_END.split(shown)}, key=len, reverse=True):
+        word = re.escape(part)
+        text = re.sub(word if len(part) >= _SHORTEST_PART else rf"\b{word}\b", "***", text)
     return shorten(clean_text(text), _LONGEST_REASON)

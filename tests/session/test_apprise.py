@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -122,6 +123,25 @@ def test_an_address_that_leads_nowhere_shows_no_password(address, capfd):
     assert len(text) < 250
     assert SECRET not in text
     assert capfd.readouterr() == ("", "")
+
+
+@needs_apprise
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nosuchscheme://tok:secretpw@127.0.0.1",
+        "nosuch://me:hunter2@127.0.0.1/abc",
+        "json://user:p@ss@127.0.0.1:9/x",
+        "json://a:mail@127.0.0.1:9/to",
+    ],
+)
+def test_no_part_of_an_address_is_shown_but_scheme_and_host(address):
+    """Neither short ones nor the first and last letters that Apprise shows of secrets."""
+    text = reason(address)
+    rest = address.partition("://")[2].replace("127.0.0.1", "")
+    words = set(re.findall(r"\w+", text))
+    assert not words & {each for each in re.split(r"\W+", rest) if each}
+    assert "..." not in text
 
 
 @needs_apprise

@@ -433,6 +433,31 @@ def test_the_summary_has_a_row_for_each_label_and_for_what_was_spent_elsewhere(s
     assert len(costs_frame(shell, "render")) == 2
 
 
+@pytest.mark.parametrize("label", ["(elsewhere)", " (Elsewhere) ", "(no label)"])
+def test_a_label_that_stands_for_something_else_is_refused(shell, api, label):
+    """Before any request; a row of the summary would have two meanings."""
+    cell = f"%%stability_cost '{label}'\nran = True"
+    assert isinstance(cell_error(shell, cell), UsageError)
+    assert "ran" not in shell.user_ns
+    assert not api.requests
+
+
+def test_such_a_label_in_a_log_of_somebody_else_is_a_cell_all_the_same(
+    shell, api, log_path, capsys
+):
+    """What is elsewhere has no cells."""
+    answer_with_balances(api, 100.0, 94.0, 94.0, 94.0)
+    shell.run_cell("%%stability_cost render --settle 0\nx = 1").raise_error()
+    with closing(sqlite3.connect(log_path)) as connection, connection:
+        connection.execute("UPDATE costs SET label = '(elsewhere)'")
+    read_later(log_path, 10, 83.0)
+    capsys.readouterr()
+    frame = costs_frame(shell, "--summary")
+    line = capsys.readouterr().out
+    assert list(frame["total"]) == [6.0, 11.0]
+    assert re.search(r"^1 cell .*: (about )?6\.00 .*\(elsewhere\) .*: (about )?11\.00 ", line)
+
+
 def test_elsewhere_begins_with_the_first_cell_or_with_the_window_that_is_told(
     shell, api, log_path, capsys
 ):

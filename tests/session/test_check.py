@@ -230,6 +230,18 @@ def wrong_number(world):
     world.setenv("STABILITY_LOW_BALANCE", "plenty")
 
 
+def unknown_operation(world):
+    world.setenv("STABILITY_NEXT_OPERATION", "utlra")
+
+
+def odd_member(world):
+    world.setenv("STABILITY_MAGIC_MEMBER", "(elsewhere)")
+
+
+def odd_channels(world):
+    world.setenv("STABILITY_MAGIC_NOTIFY", "[1")
+
+
 CAUSES = (
     (no_key, "key", "No API key was found"),
     (key_with_a_space, "key", "holds a space"),
@@ -259,6 +271,13 @@ CAUSES = (
     (no_shared_log, "shared log", "is no address of a PostgreSQL database"),
     (unknown_zone, "settings", "Europe/Nowhere"),
     (wrong_number, "settings", "STABILITY_LOW_BALANCE is 'plenty', which is no number"),
+    (unknown_operation, "settings", "'utlra' is no operation that is known; did you mean ultra?"),
+    (odd_member, "settings", "The member '(elsewhere)' is no name"),
+    (
+        odd_channels,
+        "settings",
+        "or an address of Apprise, such as mailto://me:password@example.org",
+    ),
 )
 
 
@@ -292,6 +311,24 @@ def test_the_cause_of_a_fault_is_named(check, world, fault, name, cause):
     assert lines["versions"][0] == "ok"
     if name in ("key", "service", "account", "balance", "clock"):
         assert lines["log"][0] in ("ok", "FAULT" if fault is unwritable_log_without_a_key else "ok")
+
+
+def test_prices_that_cannot_be_used_are_a_fault(shell, api, capsys):
+    """As what nothing can be estimated with."""
+    shell.run_cell("%config StabilityMagic.prices = {'ultra': -1}")
+    shell.run_cell("%stability_check").raise_error()
+    assert "FAULT  settings    StabilityMagic.prices has -1 for ultra" in capsys.readouterr().out
+
+
+def test_an_example_in_a_fault_is_shown_whole(check, world):
+    """A user and a password are masked only where they are somebody's."""
+    world.setenv("STABILITY_MAGIC_SHARED_LOG", "mysql://me:secret@db.example/x")
+    _, lines = check()
+    assert "such as postgresql://user@host/database, in which" in lines["shared log"][1]
+    assert "secret" not in str(lines)
+    world.setenv("STABILITY_MAGIC_SHARED_LOG", "postgresql://user@host/database@secret@127.0.0.1:9")
+    _, lines = check()
+    assert "host/database@" not in str(lines)
 
 
 def test_a_service_that_is_silent_is_named(shell, world, capsys):

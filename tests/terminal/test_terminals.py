@@ -165,8 +165,10 @@ def test_ipython_at_its_prompt(terminals):
     enter(1, "%load_ext stability_magic")
     enter(2, "%stability_balance", " credits ($", "first reading", "read_at")
     enter(3, "%stability_watch --every 10s", "nothing spent since", " · next ")
-    # Written in two parts, because the prompt echoes the line.
-    enter(4, "print('be' + 'gun', flush=True); import time; time.sleep(3600)", "begun")
+    # Written in two parts, because the prompt echoes the line. Short naps: Python does not notice
+    # a signal that comes after its last look for one and before it falls asleep.
+    naps = "[time.sleep(0.1) for _ in range(36_000)]"
+    enter(4, f"import time; print('be' + 'gun', flush=True); {naps}", "begun")
     ipython.sendintr()
     enter(5, "%stability_watch --status", "nothing spent since", " · next ", "1 rows")
     enter(6, "exit")

@@ -154,6 +154,7 @@ def test_only_advice_is_put_in_other_words(text, words):
         ("usage -o org-rendre", "org-render"),
         ("usage -o train", "org-train"),
         ("usage -o tra", "org-train"),
+        ("balance --require 6ultra", "ultra"),
     ],
 )
 def test_what_was_probably_meant_is_said(capsys, arguments, meant):
