@@ -17,7 +17,7 @@ __all__ = ["Address", "Channel", "Channels", "Command", "channels_from_setting"]
 
 _SETTING = "StabilityMagic.notify"
 _FORMS = (
-    "use a list of its words for a command, such as ['notify-send', 'credits'], or an address of"
+    'use a list of its words for a command, such as ["notify-send", "credits"], or an address of'
     " Apprise, such as mailto://me:password@example.org"
 )
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)

@@ -74,7 +74,7 @@ def test_a_setting_that_cannot_be_used_is_told_where_it_is_used(value):
     with pytest.raises(SettingsError, match=r"^StabilityMagic\.notify cannot be used: ") as caught:
         settings.channels()
     assert_is_clear_error(caught.value)
-    assert "such as ['notify-send', 'credits']" in str(caught.value)
+    assert 'such as ["notify-send", "credits"]' in str(caught.value)
     assert "ntfy" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ __all__ = ["notify"]
 
 _NOBODY = (
     "Nobody is told: StabilityMagic.notify is not set. Set it to a command, such as"
-    " ['notify-send', 'credits'], or to an address of Apprise, such as"
+    ' ["notify-send", "credits"], or to an address of Apprise, such as'
     " mailto://me:password@example.org."
 )
 

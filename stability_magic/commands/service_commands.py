@@ -319,6 +319,8 @@ def demo(session: Session, arguments: argparse.Namespace) -> Outcome:
 
     if getattr(arguments, "spend", None) is not None:
         return _spend_simulated_credits(session, arguments.spend)
+    if getattr(arguments, "stop", False) and session.demo is None:
+        return Outcome(("no demo is running; the service and the log are the real ones",))
     if session.watch is not None:
         session.watch = None
         session.notes.append("The watch was stopped: its readings were of another service.")

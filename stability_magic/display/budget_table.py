@@ -16,7 +16,7 @@ from .wording import ABOUT_NOTE, AT_LEAST_NOTE, NOTHING
 
 __all__ = ["budget_table"]
 
-_BOUNDS_NOTE = f"{AT_LEAST_NOTE}; ≤: at most"
+_AT_MOST_NOTE = "≤: at most"
 
 
 def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
@@ -49,7 +49,9 @@ def budget_table(frame: pd.DataFrame, now: datetime, medium: Medium) -> str:
         ]
         lines.append(cells)
     foot = [] if has_names else list(names.values())
-    foot += [_BOUNDS_NOTE] * bool(frame["at_least"].any())
+    if frame["at_least"].any():
+        has_at_most = any("≤" in _left_text(row) for _, row in frame.iterrows())
+        foot.append(f"{AT_LEAST_NOTE}; {_AT_MOST_NOTE}" if has_at_most else AT_LEAST_NOTE)
     foot += [ABOUT_NOTE] * bool(((frame["estimated"] > 0.0) & ~frame["at_least"]).any())
     return medium.draw(heads, first_rows(lines, medium.most_rows), foot, frame)
 

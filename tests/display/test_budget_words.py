@@ -145,6 +145,8 @@ def test_the_table_is_short_and_says_what_its_signs_mean():
     assert lines[2] == "today 500.00 512.00 102 % OVER 612.00 592 to 662"
     assert lines[3] == f"this month 500.00{5 * f' {NOTHING}'}"
     assert lines[4:] == ["Alpha", "≥: at least, a top-up hid a part; ≤: at most"]
+    over = budget_frame([standing(spent=512.0, is_at_least=True)], UTC, 0.01)
+    assert "≤" not in frame_text(over, "table", 80, now=NOW)
     assert frame_text(frame, "table", 80, now=NOW, has_unicode=False).isascii()
     html = frame_html(frame, NOW, 0.01)
     assert "projected_high" in html

@@ -29,6 +29,9 @@ def test_the_demo_has_its_own_log_and_ends_without_a_trace(
     assert not log_path.exists()
     shell.run_cell("%stability_demo --stop").raise_error()
     assert not list(tmp_path.glob("stability-magic-demo-*"))
+    capsys.readouterr()
+    shell.run_cell("%stability_demo --stop").raise_error()
+    assert capsys.readouterr().out.startswith("no demo is running")
     assert type(magic_error(shell, "%stability_balance")) is SettingsError
     assert set(threading.enumerate()) <= threads_before
 
