@@ -57,7 +57,9 @@ class Magics:
         self._parsers = {each.magic_name: _make_parser(each) for each in COMMANDS}
 
     def close(self) -> None:
-        """Ends the session, and the watch with it."""
+        """Ends the session, and with it the watch and the demo."""
+        if self.session.demo is not None:
+            self.session.notes.append("The demo has ended; %stability_demo begins another one.")
         self._close_session()
         self._end_display()
 

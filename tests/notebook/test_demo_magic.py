@@ -37,6 +37,17 @@ def test_the_demo_has_its_own_log_and_ends_without_a_trace(
 
 
 @pytest.mark.usefixtures("log_path")
+def test_loading_again_says_that_the_demo_has_ended(shell, capsys):
+    """What comes next is about the real service."""
+    shell.run_cell("%stability_demo").raise_error()
+    capsys.readouterr()
+    shell.run_cell("%reload_ext stability_magic").raise_error()
+    assert "The demo has ended" in capsys.readouterr().err
+    shell.run_cell("%reload_ext stability_magic").raise_error()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("log_path")
 def test_the_demo_spends_on_request(shell, capsys):
     """So that %%stability_cost can be tried without a key; without a demo it is an error."""
     assert isinstance(magic_error(shell, "%stability_demo --spend 5"), UsageError)
