@@ -128,9 +128,13 @@ class Kernel:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._manager = KernelManager()
+        # Whoever runs this may have set a key, an organization, and people who are told.
+        others = {
+            name: value for name, value in os.environ.items() if not name.startswith("STABILITY_")
+        }
         # IPython keeps what each cell returns and shows; that is not what is measured.
         self._manager.start_kernel(
-            env=os.environ | environment,
+            env=others | environment,
             extra_arguments=[
                 "--HistoryManager.enabled=False",
                 "--InteractiveShell.cache_size=0",
@@ -206,6 +210,7 @@ class Soak:
         self.kernel = Kernel(
             {
                 "HOME": str(folder),
+                "XDG_DATA_HOME": str(folder),
                 "IPYTHONDIR": str(folder),
                 "STABILITY_API_HOST": self.service.url,
                 "STABILITY_API_KEY": self.service.api_key,
