@@ -3,8 +3,9 @@
 ``python -m benchmarks [--readings 1000000] [--growth 10000000] [--only loading balance ...]``
 
 The ratio is that to the nearest line above which has none. ``benchmarks.shared`` measures the
-shared log, ``benchmarks.backtest`` the forecast, ``benchmarks.topups`` the likely top-ups and
-``benchmarks.costs`` what cells cost where the balance lags.
+shared log, ``benchmarks.backtest`` the forecast, ``benchmarks.topups`` the likely top-ups,
+``benchmarks.costs`` what cells cost where the balance lags, and ``benchmarks.soak`` what hours of a
+notebook's life leave behind.
 """
 
 from __future__ import annotations
